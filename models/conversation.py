@@ -1,0 +1,176 @@
+"""The things of the trade: participants, their one conversation, and what is stored of a message.
+
+Plain values with the rules that need nothing but them. How they lie in the database is
+``store.py``'s knowledge, how they look on the wire ``events.py``'s.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from models.errors import Forbidden, Invalid
+from models.events import (
+    MessageStatus,
+    MessageType,
+    ParticipantType,
+    User,
+)
+
+GUEST_PREFIX: Final = "guest-"
+
+
+class Participant(NamedTuple):
+    """The pair that names somebody: a type and an id. ``key`` is its one-string form."""
+
+    type: ParticipantType
+    id: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.type}:{self.id}"
+
+    @property
+    def verified(self) -> bool:
+        """Whether the shop vouches for them: all but guests, whose ids only Shopbell gives out."""
+        return self.type == "Seller" or not self.id.startswith(GUEST_PREFIX)
+
+    @classmethod
+    def from_key(cls, key: str) -> "Participant":
+        type_, _, id_ = key.partition(":")
+        return cls("Seller" if type_ == "Seller" else "Buyer", id_)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Somebody whom a valid token introduced: the only ``who`` that commands are done for.
+
+    ``session`` names the token for revocation; times are seconds since the epoch.
+    """
+
+    participant: Participant
+    name: str
+    session: str
+    issued_at: int
+    expires_at: int
+
+    @property
+    def key(self) -> str:
+        return self.participant.key
+
+    @property
+    def user(self) -> User:
+        id_, type_ = self.participant.id, self.participant.type
+        return User(id_, type_, self.name, self.participant.verified)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message as it lies in the database. ``text`` is as typed; ``sender`` and ``recipient`` are
+    participants' keys."""
+
+    id: str
+    conversation_id: str
+    seq: int
+    sender: str
+    recipient: str
+    client_id: str
+    kind: MessageType
+    subject: str | None
+    text: str
+    at: datetime
+
+
+class Step(NamedTuple):
+    """A watermark moved to ``seq`` at ``at``."""
+
+    seq: int
+    at: datetime
+
+
+@dataclass(slots=True)
+class Place:
+    """How far one participant is in a conversation.
+
+    ``delivered`` and ``read`` hold the latest steps of the two watermarks, oldest first: enough to
+    tell when a recent message was passed.
+    """
+
+    key: str
+    name: str
+    delivered_seq: int = 0
+    read_seq: int = 0
+    delivered: list[Step] = field(default_factory=list)
+    read: list[Step] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Conversation:
+    """Two participants' one conversation. ``places`` are in the order of the sorted pair."""
+
+    id: str
+    places: tuple[Place, Place]
+    last_seq: int
+    last: StoredMessage | None
+    updated_at: datetime
+    first_seq: int = 1
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        return (self.places[0].key, self.places[1].key)
+
+    def place_of(self, key: str) -> Place:
+        """The participant's place. Raises ``KeyError`` for a stranger."""
+        for place in self.places:
+            if place.key == key:
+                return place
+        raise KeyError(key)
+
+    def peer_of(self, key: str) -> Place:
+        """The other participant's place. Raises ``KeyError`` for a stranger."""
+        self.place_of(key)
+        first, second = self.places
+        return second if first.key == key else first
+
+    def unread_of(self, key: str) -> int:
+        return max(0, self.last_seq - self.place_of(key).read_seq)
+
+
+def pair_of(one: str, other: str) -> str:
+    """What two participants' one conversation is found by: both keys, sorted.
+
+    A bar can stand in no id, so two pairs never look alike.
+    """
+    return "|".join(sorted((one, other)))
+
+
+def check_may_talk(sender: Participant, recipient: Participant) -> None:
+    """CONTRACT section 4, ``send_message``: not to oneself, and no buyer to a buyer.
+
+    Raises ``Invalid`` or ``Forbidden``.
+    """
+    if sender == recipient:
+        raise Invalid("A message to oneself is not possible.", field="recipient_id")
+    if sender.type == recipient.type == "Buyer":
+        raise Forbidden("Buyers write to sellers.")
+
+
+def status_of(
+    message: StoredMessage, recipient: Place
+) -> tuple[MessageStatus, datetime | None, datetime | None]:
+    """A message's status with ``delivered_at`` and ``read_at``, from the recipient's watermarks."""
+    read_at = _passed_at(message.seq, recipient.read_seq, recipient.read)
+    delivered_at = _passed_at(message.seq, recipient.delivered_seq, recipient.delivered)
+    if read_at is not None and (delivered_at is None or read_at < delivered_at):
+        delivered_at = read_at  # what was read had been delivered, whether or not it was told
+    if read_at is not None:
+        return "read", delivered_at, read_at
+    if delivered_at is not None:
+        return "delivered", delivered_at, None
+    return "sent", None, None
+
+
+def _passed_at(seq: int, watermark: int, steps: list[Step]) -> datetime | None:
+    """When a watermark passed ``seq``: exact for recent steps, for older ones the oldest known."""
+    if seq > watermark:
+        return None
+    return next((step.at for step in steps if step.seq >= seq), None)
