@@ -1,0 +1,244 @@
+"""What every test stands on: Tornado's loop, a watched log, a real database, closed sockets.
+
+``async def`` tests and fixtures run on the ``io_loop`` of pytest-tornado. That plugin cannot be
+loaded as it is installed, so pyproject.toml blocks its entry point and it is mended here.
+"""
+
+import asyncio
+import gc
+import importlib
+import inspect
+import logging
+import os
+import re
+import sys
+import types
+import warnings
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import hypothesis
+import packaging.version
+import pytest
+from tornado.httpclient import HTTPRequest
+from tornado.ioloop import IOLoop
+from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+
+def _mended_plugin() -> str:
+    """Imports pytest-tornado so that today's pytest takes it, and returns its module's name.
+
+    It asks ``pkg_resources`` for one function, and setuptools 82 removed that module; its two hooks
+    bear marks where pytest wants ``hookimpl``.
+    """
+    stand_in = types.ModuleType("pkg_resources")
+    stand_in.__dict__["parse_version"] = packaging.version.parse
+    real = sys.modules.get(stand_in.__name__)
+    sys.modules[stand_in.__name__] = stand_in
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            plugin = importlib.import_module("pytest_tornado.plugin")
+    finally:
+        if real is None:
+            del sys.modules[stand_in.__name__]
+        else:
+            sys.modules[stand_in.__name__] = real
+    for hook in (plugin.pytest_pycollect_makeitem, plugin.pytest_pyfunc_call):
+        hook.__dict__.pop("pytestmark", None)
+        pytest.hookimpl(tryfirst=True)(hook)
+    return plugin.__name__
+
+
+pytest_plugins = [_mended_plugin()]
+
+# The machines that run this are shared: an example that takes long there is no failure.
+hypothesis.settings.register_profile("shopbell", deadline=None, max_examples=60, print_blob=True)
+hypothesis.settings.load_profile("shopbell")
+
+
+# --- The loop -----------------------------------------------------------------------------------
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if (
+            isinstance(item, pytest.Function)
+            and inspect.iscoroutinefunction(item.obj)
+            and not item.get_closest_marker("gen_test")
+        ):
+            item.add_marker(pytest.mark.gen_test)
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()  # what was imported stays; the collection after each test then costs a millisecond
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """Runs coroutine fixtures on the test's loop, and the second half of generators at its end."""
+    function: Callable[..., Any] = fixturedef.func
+    if inspect.iscoroutinefunction(function):
+        stand_in = _run_coroutine_fixture
+    elif inspect.isasyncgenfunction(function):
+        stand_in = _run_generator_fixture
+    else:
+        return (yield)
+
+    def synchronous(**arguments: Any) -> object:
+        return stand_in(request, lambda: function(**arguments))
+
+    fixturedef.func = synchronous  # type: ignore[misc]  # pytest offers no other way in
+    try:
+        return (yield)
+    finally:
+        fixturedef.func = function  # type: ignore[misc]
+
+
+def _runner(request: pytest.FixtureRequest) -> Callable[[Callable[[], Awaitable[Any]]], object]:
+    io_loop: IOLoop = request.getfixturevalue("io_loop")
+    limit = request.config.getoption("async_test_timeout")
+    return lambda function: io_loop.run_sync(function, timeout=limit)
+
+
+def _run_coroutine_fixture(request: pytest.FixtureRequest, start: Callable[[], Any]) -> object:
+    return _runner(request)(start)
+
+
+def _run_generator_fixture(request: pytest.FixtureRequest, start: Callable[[], Any]) -> object:
+    run = _runner(request)
+    generator: AsyncGenerator[object, None] = start()
+
+    async def first() -> object:
+        return await anext(generator)
+
+    async def rest() -> None:
+        with suppress(StopAsyncIteration):
+            await anext(generator)
+            await generator.aclose()
+            pytest.fail("An async fixture yields once.")
+
+    value = run(first)
+    request.addfinalizer(lambda: run(rest))
+    return value
+
+
+@pytest.fixture
+def io_loop() -> Generator[IOLoop]:
+    """A loop of its own for each test; ``SHOPBELL_TEST_LOOP=uvloop`` takes uvloop's."""
+    loop = _new_loop()
+    asyncio.set_event_loop(loop)
+    io_loop = IOLoop(asyncio_loop=loop, make_current=False)
+    try:
+        yield io_loop
+    finally:
+        _end_tasks(loop)
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        asyncio.set_event_loop(None)
+        io_loop.close(all_fds=True)
+        gc.collect()  # forgotten sockets and exceptions are told in the test that forgot them
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    kind = os.environ.get("SHOPBELL_TEST_LOOP", "asyncio")
+    if kind == "asyncio":
+        return asyncio.new_event_loop()
+    if kind == "uvloop":
+        loop: asyncio.AbstractEventLoop = importlib.import_module("uvloop").new_event_loop()
+        return loop
+    raise pytest.UsageError(f"SHOPBELL_TEST_LOOP is asyncio or uvloop, not {kind}.")
+
+
+def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    for task in tasks:
+        if not task.cancelled() and (error := task.exception()):
+            message = "a task failed when it was cancelled at the end of the test"
+            loop.call_exception_handler({"message": message, "exception": error, "task": task})
+
+
+# --- The log ------------------------------------------------------------------------------------
+
+
+class LogWatch(logging.Handler):
+    """Keeps the errors that nobody expected. Call it with patterns to expect some."""
+
+    def __init__(self, *patterns: str) -> None:
+        super().__init__(logging.WARNING)
+        self._patterns = list(patterns)
+        self._seen: list[str] = []
+
+    def __call__(self, *patterns: str) -> None:
+        self._patterns += patterns
+
+    def emit(self, record: logging.LogRecord) -> None:
+        forgotten = record.name == "asyncio" and "never retrieved" in record.getMessage()
+        if record.levelno >= logging.ERROR or forgotten:
+            self._seen.append(f"{record.levelname} {record.name}: {self.format(record)}")
+
+    @property
+    def unexpected(self) -> list[str]:
+        return [
+            line
+            for line in self._seen
+            if not any(re.search(pattern, line) for pattern in self._patterns)
+        ]
+
+
+@pytest.fixture(autouse=True)
+def expected_errors(request: pytest.FixtureRequest) -> Generator[LogWatch]:
+    """An unexpected ERROR in the log fails the test.
+
+    Expected ones are named by regular expressions, searched for in ``LEVEL logger: message`` and
+    the traceback: ``@pytest.mark.expected_errors("…")``, or ``expected_errors("…")`` in the test.
+    """
+    patterns = [p for mark in request.node.iter_markers("expected_errors") for p in mark.args]
+    watch = LogWatch(*patterns)
+    root = logging.getLogger()
+    root.addHandler(watch)
+    try:
+        yield watch
+    finally:
+        root.removeHandler(watch)
+    if watch.unexpected:
+        pytest.fail("Unexpected errors in the log:\n" + "\n".join(watch.unexpected), pytrace=False)
+
+
+# --- Sockets ------------------------------------------------------------------------------------
+
+SocketOpener = Callable[..., Awaitable[WebSocketClientConnection]]
+
+
+@pytest.fixture
+async def open_socket() -> AsyncGenerator[SocketOpener]:
+    """Opens WebSockets: ``await open_socket(url, headers={…}, subprotocols=[…])``.
+
+    At the end all are closed and read to the end. A refusal raises ``HTTPClientError``.
+    """
+    sockets: list[WebSocketClientConnection] = []
+
+    async def opener(
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        subprotocols: Sequence[str] | None = None,
+    ) -> WebSocketClientConnection:
+        request = HTTPRequest(re.sub("^http", "ws", url), headers=dict(headers or {}))
+        socket = await websocket_connect(request, subprotocols=list(subprotocols or []) or None)
+        sockets.append(socket)
+        return socket
+
+    yield opener
+    for socket in sockets:
+        socket.close()
+    for socket in sockets:
+        while await socket.read_message() is not None:
+            pass
