@@ -1,0 +1,83 @@
+import io
+import json
+import logging
+import time
+
+import pytest
+
+from models import logs
+
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJiMSJ9.c2lnbmF0dXJl"
+
+
+@pytest.fixture
+def written():
+    """What a logger of the tests writes, in the format that is asked for."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+
+    def write(log_format, *arguments, **options):
+        logs.set_up(log_format, stream=stream)
+        logging.getLogger("shopbell.test").info(*arguments, **options)
+        return stream.getvalue()
+
+    yield write
+    logging.captureWarnings(False)
+    root.handlers[:], root.level = handlers, level
+
+
+def test_an_event_is_one_line(written):
+    line = written("text", "%s came in", "Maya", extra={"status": 200})
+    assert line.endswith("Z INFO shopbell.test: Maya came in status=200\n")
+    assert line[:2] == "20"
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize(
+    "name",
+    ["a\nb", "a\r\nb", "a\x1b[2Jb", "a\u2028b", "a\x85b", "a\u202eb", "a\ud800b", "a\x00b", "\x7f"],
+)
+def test_no_name_breaks_out_of_its_line(written, log_format, name):
+    text = written(log_format, "%s came in", name, extra={"agent": name})
+    assert text.endswith("\n")
+    assert text.count("\n") == 1
+    assert text[:-1].isprintable()
+    assert text.encode()
+
+
+def test_a_traceback_stays_in_its_line(written):
+    try:
+        raise ValueError("two\nlines")
+    except ValueError:
+        text = written("text", "It failed.", exc_info=True)
+    assert text.count("\n") == 1
+    assert r"ValueError: two\nlines" in text
+
+
+def test_json_is_one_object_a_line(written):
+    line = json.loads(written("json", "%s\n", "Maya", extra={"status": 200}))
+    assert line.pop("time").endswith("Z")
+    assert line == {
+        "level": "INFO",
+        "logger": "shopbell.test",
+        "message": "Maya\n",
+        "status": 200,
+    }
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_tokens_and_passwords_in_addresses_do_not_get_out(written, log_format):
+    said = f"GET /ws?token={TOKEN} mongodb://shopbell:pass-word@127.0.0.1/"
+    text = written(log_format, said, extra={"cookie": f"shopbell_session={TOKEN}"})
+    assert "pass-word" not in text
+    assert not any(part in text for part in TOKEN.split(".") if part)
+    assert text.count("[secret]") == 3
+
+
+@pytest.mark.parametrize("piece", ["eyJ", "x", "://", "\n", "eyJaaaa-"])
+def test_a_long_line_is_cut_and_costs_little(written, piece):
+    begun = time.perf_counter()
+    text = written("text", piece * 200_000)
+    assert time.perf_counter() - begun < 2
+    assert len(text) <= 8 * 1024 + 1
