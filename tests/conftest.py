@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import types
+import uuid
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import suppress
@@ -210,6 +211,40 @@ def expected_errors(request: pytest.FixtureRequest) -> Generator[LogWatch]:
         root.removeHandler(watch)
     if watch.unexpected:
         pytest.fail("Unexpected errors in the log:\n" + "\n".join(watch.unexpected), pytrace=False)
+
+
+# --- The database -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def engine_uri(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """A real database for all tests of this worker: MONGODB_URI's, else an embedded one."""
+    if uri := os.environ.get("MONGODB_URI"):
+        yield uri
+        return
+    # Imported here, as tests that need no database need no driver either.
+    from models.engine import Engine
+    from models.store import create_user, probe
+
+    engine = Engine(tmp_path_factory.mktemp("engine"), create_user=create_user, probe=probe)
+    yield asyncio.run(engine.start())
+    asyncio.run(engine.stop())
+
+
+@pytest.fixture(scope="session")
+def _database_client(engine_uri: str) -> Generator[Any]:
+    from pymongo import MongoClient
+
+    with MongoClient(engine_uri, timeoutMS=10_000) as client:
+        yield client
+
+
+@pytest.fixture
+def database_name(_database_client: Any) -> Generator[str]:
+    """A database that nobody used before; it is dropped at the end."""
+    name = f"shopbell_test_{uuid.uuid4().hex}"
+    yield name
+    _database_client.drop_database(name)
 
 
 # --- Sockets ------------------------------------------------------------------------------------
