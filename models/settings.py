@@ -9,12 +9,13 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields, replace
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from models import data_dir
+from models.addresses import parsed
 from models.options import (
     SettingsError,
     did_you_mean,
@@ -30,6 +31,7 @@ from models.options import (
 VARIABLE_PREFIX: Final = "SHOPBELL_"
 SECRET_CHARACTERS: Final = 32
 SECRET_BYTES: Final = 32  # of those that we make: as many as the hash that signs with them has
+SECRET_FILES: Final = ("secret", "identity-secret")  # in data-dir
 
 Network = IPv4Network | IPv6Network
 
@@ -204,12 +206,15 @@ class Settings:
     )
 
     @property
-    def origin(self) -> str:
-        """The origin that browsers use: ``public-url``, or else made of address and port."""
-        if self.public_url:
-            return self.public_url
+    def listening_url(self) -> str:
+        """Where it listens, as a URL."""
         host = f"[{self.address}]" if ":" in self.address else self.address.lower()
         return f"http://{host}" + ("" if self.port == 80 else f":{self.port}")
+
+    @property
+    def origin(self) -> str:
+        """The origin that browsers use: ``public-url``, or else where it listens."""
+        return self.public_url or self.listening_url
 
     @property
     def secure(self) -> bool:
@@ -231,8 +236,8 @@ class Settings:
         there once and for all. Raises ``SettingsError``."""
         settings = replace(
             self,
-            secret=self.secret or self._kept_secret("secret"),
-            identity_secret=self.identity_secret or self._kept_secret("identity-secret"),
+            secret=self.secret or self._kept_secret(SECRET_FILES[0]),
+            identity_secret=self.identity_secret or self._kept_secret(SECRET_FILES[1]),
         )
         _check_secrets_differ(settings)
         return settings
@@ -251,13 +256,8 @@ class Settings:
 
     def trusts(self, address: str) -> bool:
         """Whether this peer is a proxy of ours, whose forwarding headers are believed."""
-        try:
-            peer = ip_address(address)
-        except ValueError:
-            return False
-        if isinstance(peer, IPv6Address) and peer.ipv4_mapped:
-            peer = peer.ipv4_mapped  # a socket of both families shows IPv4 peers like this
-        return any(peer in network for network in self.trusted_proxies)
+        peer = parsed(address)
+        return peer is not None and any(peer in network for network in self.trusted_proxies)
 
 
 # --- Reading them -------------------------------------------------------------------------------
