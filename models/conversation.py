@@ -5,7 +5,7 @@ Plain values with the rules that need nothing but them. How they lie in the data
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from models.errors import Forbidden, Invalid
@@ -131,6 +131,15 @@ class Conversation:
         first, second = self.places
         return second if first.key == key else first
 
+    def side_of(self, key: str) -> Place:
+        """The place of a message's sender or recipient: by key or, while a guest's messages are
+        handed over to the buyer they turned out to be, by type."""
+        for place in self.places:
+            if place.key == key:
+                return place
+        type_ = Participant.from_key(key).type
+        return next(p for p in self.places if Participant.from_key(p.key).type == type_)
+
     def unread_of(self, key: str) -> int:
         return max(0, self.last_seq - self.place_of(key).read_seq)
 
@@ -174,3 +183,8 @@ def _passed_at(seq: int, watermark: int, steps: list[Step]) -> datetime | None:
     if seq > watermark:
         return None
     return next((step.at for step in steps if step.seq >= seq), None)
+
+
+def moment(seconds: float) -> datetime:
+    """An aware time in UTC, cut to the milliseconds that the database and the wire keep."""
+    return datetime.fromtimestamp(int(seconds * 1000) / 1000, UTC)

@@ -63,6 +63,17 @@ class NotFound(ChatError):
     code = "not_found"
 
 
+class NotYours(Forbidden):
+    """Not one's own, or not there at all: the answer must be the same for both.
+
+    On the socket that is ``forbidden``; over HTTP the doors make it ``not_found`` (CONTRACT
+    sections 4 and 5).
+    """
+
+    def __init__(self, message: str = "This is not yours, or does not exist.") -> None:
+        super().__init__(message)
+
+
 class Conflict(ChatError):
     """A ``client_id`` was used before for another message."""
 

@@ -56,7 +56,9 @@ ClientId = Annotated[
 ]
 Seq = Annotated[
     int,
-    Meta(ge=1, description="The number of a message in its conversation: 1, 2, 3, …", examples=[17]),
+    Meta(
+        ge=1, description="The number of a message in its conversation: 1, 2, 3, …", examples=[17]
+    ),
 ]
 WatermarkSeq = Annotated[int, Meta(ge=0, description="0 stands for none yet.", examples=[16])]
 Timestamp = Annotated[
@@ -215,7 +217,10 @@ class SendMessage(Struct, frozen=True):
     recipient_id: ParticipantId
     recipient_type: ParticipantType
     message: Annotated[
-        str, Meta(description="1 to 4,000 characters of plain text.", examples=["Is it dishwasher-safe?"])
+        str,
+        Meta(
+            description="1 to 4,000 characters of plain text.", examples=["Is it dishwasher-safe?"]
+        ),
     ]
     subject: Annotated[str, Meta(description="Up to 200 characters.")] | None = None
     message_type: ClientMessageType = "general"
@@ -321,6 +326,115 @@ class StatusUpdated(Struct, frozen=True):
     status: PresenceStatus
 
 
+# --- What only HTTP asks and answers --------------------------------------------------------------
+
+PAGE_MOST: Final = 100
+PageLimit = Annotated[int, Meta(ge=1, le=PAGE_MOST, description="How many at most.")]
+PageCursor = Annotated[
+    str, Meta(max_length=64, description="The `next` of the page before; opaque.")
+]
+
+
+class ConversationQuery(Struct, frozen=True):
+    """Which page of a conversation: before a ``seq``, after one, or the newest."""
+
+    before: Seq | None = None
+    after: WatermarkSeq | None = None
+    limit: PageLimit = 50
+
+
+class MessagesQuery(Struct, frozen=True):
+    """Which page of the messages received or sent."""
+
+    before: PageCursor | None = None
+    limit: PageLimit = 50
+    unread: Annotated[
+        Literal["0", "1"], Meta(description="`1`: only what is unread (received messages).")
+    ] = "0"
+
+
+class ConversationsQuery(Struct, frozen=True):
+    """Which page of the conversations."""
+
+    before: PageCursor | None = None
+    limit: PageLimit = 30
+    filter: Literal["all", "unread"] = "all"
+
+
+class MessageAnswer(Struct, frozen=True):
+    """One message."""
+
+    message: Message
+
+
+class MessageReadAnswer(Struct, frozen=True):
+    """A message that was read, and what is left unread in all conversations."""
+
+    message: Message
+    unread: int
+
+
+class MessageList(Struct, frozen=True):
+    """A page of messages, newest first; ``next`` leads to the page after it."""
+
+    messages: list[Message]
+    next: str | None
+
+
+class UnreadCount(Struct, frozen=True):
+    """How much is unread: in all, and by conversation."""
+
+    count: int
+    conversations: dict[str, int]
+
+
+class ConversationPage(Struct, frozen=True):
+    """A page of one conversation, oldest first; null and empty for two who never spoke."""
+
+    conversation: Conversation | None
+    messages: list[Message]
+    has_more: bool
+
+
+class ConversationList(Struct, frozen=True):
+    """A page of conversations, newest first; ``next`` leads to the page after it."""
+
+    conversations: list[Conversation]
+    next: str | None
+
+
+class SellerAnswer(Struct, frozen=True):
+    """A seller, for everybody."""
+
+    seller: Seller
+
+
+class GuestRequest(Struct, frozen=True):
+    """An anonymous buyer wants to write to this seller."""
+
+    seller_id: ParticipantId
+
+
+class IdentifyRequest(Struct, frozen=True):
+    """What the shop says of its logged-in buyer, and the guest they were until now."""
+
+    identity: str
+    guest_token: str | None = None
+
+
+class SessionAnswer(Struct, frozen=True):
+    """Who the asking one is from now on."""
+
+    token: str
+    user: User
+
+
+class ErrorAnswer(Struct, frozen=True):
+    """The one envelope of every refusal over HTTP."""
+
+    error: ErrorData
+
+
 # --- Events: server to client, past tense -------------------------------------------------------
 
 
@@ -413,7 +527,7 @@ class Command(Struct, frozen=True):
 
 COMMANDS: Final[dict[str, Command]] = {
     "register_user": Command(RegisterUser, "register", Registered),
-    "send_message": Command(SendMessage, "send", Sent),
+    "send_message": Command(SendMessage, "post", Sent),
     "typing": Command(Typing, "set_typing", Nothing),
     "mark_as_delivered": Command(MarkAsDelivered, "mark_delivered", Delivered),
     "mark_as_read": Command(MarkAsRead, "mark_read", Read),

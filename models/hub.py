@@ -1,0 +1,174 @@
+"""Who is connected, and the way of events to them. Plain state without I/O: no loop, no Tornado.
+
+The hub knows one process. A second one would join at ``publish``, the only way out for events.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple
+
+from models.conversation import Identity
+
+OUTBOX_BYTES: Final = 1024 * 1024  # CONTRACT section 4: over 1 MiB waiting is too slow a reader
+FRAME_EVENTS: Final = 500  # events put into one frame at most
+TOO_SLOW: Final = 1013  # RFC 6455 registry: try again later
+
+
+class Outbox:
+    """Encoded events that wait for one socket, bounded in bytes.
+
+    Typing and presence (``droppable``) are left out once half the bound waits: they are out of date
+    soon anyway, and must never cost somebody a message.
+    """
+
+    def __init__(self, limit: int = OUTBOX_BYTES) -> None:
+        self._waiting: deque[bytes] = deque()
+        self._limit = limit
+        self.bytes = 0
+
+    def put(self, event: bytes, *, droppable: bool = False) -> bool:
+        """Takes an event; false when the bound is reached and the reader is to be let go."""
+        if droppable and self.bytes + len(event) > self._limit // 2:
+            return True
+        self._waiting.append(event)
+        self.bytes += len(event)
+        return self.bytes <= self._limit
+
+    def take(self) -> bytes | None:
+        """The next frame: the one event that waits, or an array of several. None if none does."""
+        count = min(len(self._waiting), FRAME_EVENTS)
+        if not count:
+            return None
+        events = [self._waiting.popleft() for _ in range(count)]
+        self.bytes -= sum(map(len, events))
+        return events[0] if count == 1 else b"[" + b",".join(events) + b"]"
+
+
+class CatchUp(NamedTuple):
+    """What a socket asked for when it registered: where it stands, and in which history."""
+
+    since: dict[str, int]
+    epoch: str | None
+
+
+class Connection:
+    """One registered or not yet registered socket, as the models see it.
+
+    ``wake`` is called when there is something to write, ``close`` with a close code when the socket
+    has to go; both come from the door and must not wait.
+    """
+
+    def __init__(
+        self,
+        who: Identity,
+        *,
+        wake: Callable[[], None],
+        close: Callable[[int, str], None],
+        limit: int = OUTBOX_BYTES,
+    ) -> None:
+        self.who = who
+        self.outbox = Outbox(limit)
+        self.registered = False
+        self.rooms: set[str] = set()
+        self.seller: str | None = None  # on whose page a buyer is
+        self.catching_up: CatchUp | None = None
+        self._wake = wake
+        self._close = close
+        self._held: list[tuple[bytes, bool]] | None = None
+
+    def push(self, event: bytes, *, droppable: bool = False) -> None:
+        """Queues an encoded event. Never waits; a reader over the bound is closed."""
+        if self._held is not None:
+            self._held.append((event, droppable))
+            return
+        self._put(event, droppable)
+
+    def answer(self, frame: bytes) -> None:
+        """Queues an answer or a part of a replay, past what is held back."""
+        self._put(frame, droppable=False)
+
+    def hold(self) -> None:
+        """Keeps live events back until ``release``, while what was missed is read and sent."""
+        if self._held is None:
+            self._held = []
+
+    def release(self) -> None:
+        """Lets the held events follow."""
+        held, self._held = self._held or [], None
+        for event, droppable in held:
+            self._put(event, droppable)
+
+    def close(self, code: int, reason: str) -> None:
+        self._close(code, reason)
+
+    def _put(self, event: bytes, droppable: bool) -> None:
+        if self.outbox.put(event, droppable=droppable):
+            self._wake()
+        else:
+            self._close(TOO_SLOW, "too slow a reader")
+
+
+class Hub:
+    """The sockets of every participant, and those that have a conversation on their screen."""
+
+    def __init__(self) -> None:
+        self._of: defaultdict[str, set[Connection]] = defaultdict(set)  # open ones, by key
+        self._rooms: defaultdict[str, set[Connection]] = defaultdict(set)
+        self.count = 0
+
+    def connect(self, connection: Connection) -> None:
+        """Counts an open socket; events reach it once it is registered."""
+        self._of[connection.who.key].add(connection)
+        self.count += 1
+
+    def disconnect(self, connection: Connection) -> None:
+        """Forgets a socket. May be called twice."""
+        key = connection.who.key
+        if connection in self._of.get(key, ()):
+            self._of[key].discard(connection)
+            self.count -= 1
+            if not self._of[key]:
+                del self._of[key]
+        for room in list(connection.rooms):
+            self.leave(room, connection)
+
+    def join(self, room: str, connection: Connection) -> None:
+        connection.rooms.add(room)
+        self._rooms[room].add(connection)
+
+    def leave(self, room: str, connection: Connection) -> None:
+        connection.rooms.discard(room)
+        self._rooms[room].discard(connection)
+        if not self._rooms[room]:
+            del self._rooms[room]
+
+    def open_of(self, key: str) -> int:
+        """How many sockets somebody has open, registered or not."""
+        return len(self._of.get(key, ()))
+
+    def registered_of(self, key: str) -> list[Connection]:
+        return [connection for connection in self._of.get(key, ()) if connection.registered]
+
+    def is_registered(self, key: str) -> bool:
+        return any(connection.registered for connection in self._of.get(key, ()))
+
+    def in_room(self, room: str) -> set[Connection]:
+        return set(self._rooms.get(room, ()))
+
+    def everybody(self) -> Iterator[Connection]:
+        """Every open socket; safe against changes meanwhile."""
+        return iter([connection for open_ in self._of.values() for connection in open_])
+
+    def publish(
+        self,
+        keys: Iterable[str],
+        event: bytes,
+        *,
+        but: object = None,
+        droppable: bool = False,
+    ) -> None:
+        """Queues one encoded event for every registered socket of these participants, but one."""
+        for key in set(keys):
+            for connection in self.registered_of(key):
+                if connection is not but:
+                    connection.push(event, droppable=droppable)

@@ -1,0 +1,397 @@
+"""Group commit: the one place where messages get their numbers and become durable.
+
+Senders hand over a draft and wait. While one round of writes is under way the next drafts gather, and
+a round takes all that wait: a lone message has no added latency, a crowd shares one journaled write.
+What must hold, whatever fails in between:
+
+- an answer means stored: it is given only after the journaled insert returned;
+- ``seq`` is dense and appears in order: inserts are ordered, so what is stored of a conversation is
+  always a beginning of what was numbered, and only what is stored is published;
+- one ``client_id`` is one message: repeats are looked up before anything is numbered, and two unique
+  indexes decide where another process was quicker;
+- a write of unknown outcome is looked for before its conversation is numbered again.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from models.conversation import (
+    Conversation,
+    Identity,
+    Participant,
+    Step,
+    StoredMessage,
+    moment,
+    pair_of,
+)
+from models.errors import ChatError, Conflict, Internal, Unavailable
+from models.events import MessageType
+from models.ledger import Ledger
+from models.store import Advance, Store, Taken, new_id
+
+ROUND_SIZE: Final = 500  # drafts a round takes at most
+WAITING: Final = 5_000  # drafts and marks that may wait; more are refused at once
+PATIENCE_SECONDS: Final = 4.5  # CONTRACT section 4: `unavailable` comes within 5 s
+TRIES: Final = 5  # how often a draft may lose its number to another process
+LOOK_AGAIN_SECONDS: Final = 1.0  # between two looks for writes of unknown outcome
+DOUBT_SECONDS: Final = 15.0  # a timed-out write, tried twice by the driver, has come or is dead
+
+log = logging.getLogger("shopbell.journal")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A checked message that has no number yet. ``origin`` is told of nothing: it asked."""
+
+    sender: Identity
+    recipient: Participant
+    recipient_name: str
+    text: str
+    subject: str | None
+    kind: MessageType
+    client_id: str
+    origin: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of a draft."""
+
+    message: StoredMessage
+    conversation: Conversation
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message that was stored just now, for those who are told of it.
+
+    The sender had read up to ``read_before``; by writing they have read all before this message.
+    """
+
+    message: StoredMessage
+    conversation: Conversation
+    read_before: int
+    previous: StoredMessage | None
+    origin: object
+
+
+@dataclass(slots=True)
+class _Waiting:
+    draft: Draft
+    future: asyncio.Future[Stored]
+    since: float
+    tries: int = 0
+
+    @property
+    def name(self) -> tuple[str, str]:
+        return self.draft.sender.key, self.draft.client_id
+
+
+@dataclass(slots=True)
+class _Mark:
+    conversation: Conversation
+    key: str
+    kind: Literal["delivered", "read"]
+    message: StoredMessage
+    origin: object
+    future: asyncio.Future[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A watermark that moved just now, for those who are told of it."""
+
+    conversation: Conversation
+    key: str
+    kind: Literal["delivered", "read"]
+    message: StoredMessage
+    step: Step
+    origin: object
+
+
+class Journal:
+    """Numbers and stores messages and moves watermarks, in rounds.
+
+    ``on_stored`` and ``on_marked`` are told in the order of ``seq``, before the sender gets the
+    answer. Neither may wait.
+    """
+
+    def __init__(
+        self, store: Store, ledger: Ledger, *, now: Callable[[], float] = time.time
+    ) -> None:
+        self.on_stored: Callable[[Entry], None] = lambda entry: None
+        self.on_marked: Callable[[Marked], None] = lambda marked: None
+        self._store = store
+        self._ledger = ledger
+        self._now = now
+        self._drafts: list[_Waiting] = []
+        self._marks: list[_Mark] = []
+        self._doubtful: dict[str, tuple[Conversation, float]] = {}  # and until when
+        self._work = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.alone = asyncio.Lock()  # held by a round, and by whoever moves messages by hand
+        self._stopping = False
+
+    # --- For those who wait ---------------------------------------------------------------------
+
+    def append(self, draft: Draft) -> asyncio.Future[Stored]:
+        """Takes a draft into the next round; drafts are numbered in the order they are appended.
+
+        The future gives what is stored, or raises ``Conflict`` for a ``client_id`` of another
+        message, or ``Unavailable``.
+        """
+        future: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+        if self._refuses(future):
+            return future
+        self._drafts.append(_Waiting(draft, future, time.monotonic()))
+        self._wake()
+        return future
+
+    def mark(
+        self,
+        conversation: Conversation,
+        key: str,
+        kind: Literal["delivered", "read"],
+        message: StoredMessage,
+        origin: object = None,
+    ) -> asyncio.Future[int]:
+        """Moves a participant's watermark up to a stored message, after the drafts before it.
+
+        The future gives where the watermark stands then, or raises ``Unavailable``.
+        """
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        if self._refuses(future):
+            return future
+        self._marks.append(_Mark(conversation, key, kind, message, origin, future))
+        self._wake()
+        return future
+
+    # --- The rounds -----------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Does round after round, for as long as the server runs."""
+        while True:
+            await self._something_to_do()
+            drafts, self._drafts = self._drafts[:ROUND_SIZE], self._drafts[ROUND_SIZE:]
+            marks, self._marks = self._marks, []
+            async with self.alone:
+                with _answering([waiting.future for waiting in drafts]):
+                    await self._store_drafts(drafts)
+                with _answering([mark.future for mark in marks]):
+                    await self._store_marks(marks)
+                await self._look_for_lost_writes()
+            if not self._drafts and not self._marks:
+                self._work.clear()
+                self._idle.set()
+
+    async def drain(self, seconds: float) -> None:
+        """Takes nothing new, and waits until all that was accepted is answered or the time is up."""
+        self._stopping = True
+        try:
+            await asyncio.wait_for(self._idle.wait(), seconds)
+        except TimeoutError:
+            log.warning("stopped with %d messages unanswered", len(self._drafts))
+
+    async def _something_to_do(self) -> None:
+        limit = LOOK_AGAIN_SECONDS if self._doubtful else None
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._work.wait(), limit)
+
+    async def _store_drafts(self, drafts: Sequence[_Waiting]) -> None:
+        overdue = time.monotonic() - PATIENCE_SECONDS
+        for waiting in drafts:
+            if waiting.since < overdue:
+                _refuse(waiting.future, Unavailable())  # whoever waited has been told so already
+        fresh = await self._without_repeats([w for w in drafts if not w.future.done()])
+        if not fresh:
+            return
+        numbered = await self._numbered(fresh)
+        try:
+            await self._store.insert_messages([one.message for one in numbered])
+        except Taken as taken:
+            self._tell(numbered[: taken.stored])
+            await self._number_again(numbered[taken.stored :])
+        except Unavailable:
+            until = time.monotonic() + DOUBT_SECONDS
+            self._doubtful |= {n.conversation.id: (n.conversation, until) for n in numbered}
+            raise
+        else:
+            self._tell(numbered)
+
+    async def _without_repeats(self, drafts: Sequence[_Waiting]) -> list[list[_Waiting]]:
+        """The drafts that are not stored yet, twins together; the others are answered."""
+        if not drafts:
+            return []
+        found = await self._store.messages_sent_as({waiting.name for waiting in drafts})
+        stored = {(message.sender, message.client_id): message for message in found}
+        fresh: dict[tuple[str, str], list[_Waiting]] = {}
+        for waiting in drafts:
+            if (message := stored.get(waiting.name)) is None:
+                fresh.setdefault(waiting.name, []).append(waiting)
+                continue
+            conversation = await self._ledger.get(message.conversation_id)
+            if conversation is None:
+                raise Unavailable  # merged away this very moment; the next try finds it
+            if message.seq > conversation.last_seq:
+                await self._ledger.recheck(conversation)
+            _answer_repeat(waiting, message, conversation)
+        return list(fresh.values())
+
+    async def _numbered(self, fresh: Sequence[list[_Waiting]]) -> list["_Numbered"]:
+        pairs = {}
+        for first, *_ in fresh:
+            draft = first.draft
+            names = (draft.sender.name, draft.recipient_name)
+            pairs[draft.sender.key, draft.recipient.key] = names
+        conversations = await self._ledger.opened(pairs)
+        for conversation in conversations.values():
+            if conversation.id in self._doubtful:
+                await self._ledger.recheck(conversation)
+        last = {c.id: (c.last_seq, c.last.at if c.last else None) for c in conversations.values()}
+        numbered = []
+        for waiting in fresh:
+            draft = waiting[0].draft
+            conversation = conversations[pair_of(draft.sender.key, draft.recipient.key)]
+            seq, at = last[conversation.id]
+            now = moment(self._now())
+            at = now if at is None else max(now, at)  # a clock stepped back turns no time back
+            last[conversation.id] = (seq + 1, at)
+            message = StoredMessage(
+                id=new_id(),
+                conversation_id=conversation.id,
+                seq=seq + 1,
+                sender=draft.sender.key,
+                recipient=draft.recipient.key,
+                client_id=draft.client_id,
+                kind=draft.kind,
+                subject=draft.subject,
+                text=draft.text,
+                at=at,
+            )
+            numbered.append(_Numbered(waiting, message, conversation))
+        return numbered
+
+    def _tell(self, numbered: Sequence["_Numbered"]) -> None:
+        """Makes stored messages visible, in order, and answers those who sent them."""
+        for one in numbered:
+            message, conversation = one.message, one.conversation
+            first, *twins = one.waiting
+            if message.seq > conversation.last_seq:  # else a look for lost writes was quicker
+                previous = conversation.last
+                conversation.place_of(message.sender).name = first.draft.sender.name
+                read_before = self._ledger.add(conversation, message)
+                entry = Entry(message, conversation, read_before, previous, first.draft.origin)
+                self.on_stored(entry)
+            if not first.future.done():
+                first.future.set_result(Stored(message, conversation, duplicate=False))
+            for twin in twins:
+                _answer_repeat(twin, message, conversation)
+
+    async def _number_again(self, numbered: Sequence["_Numbered"]) -> None:
+        """Another process was quicker with a number or a ``client_id``: learn of it, try again."""
+        await self._ledger.recheck(numbered[0].conversation)
+        again = [waiting for one in numbered for waiting in one.waiting]
+        for waiting in again:
+            waiting.tries += 1
+            if waiting.tries > TRIES:
+                _refuse(waiting.future, Unavailable())
+        self._drafts = [waiting for waiting in again if not waiting.future.done()] + self._drafts
+        await asyncio.sleep(random.uniform(0, 0.02))  # so that two processes do not stay in step
+
+    async def _store_marks(self, marks: Sequence[_Mark]) -> None:
+        moves: dict[tuple[str, str, str], tuple[_Mark, Step]] = {}
+        at = moment(self._now())
+        for mark in marks:
+            seq = mark.message.seq
+            name = (mark.conversation.id, mark.key, mark.kind)
+            if seq > max(_watermark(mark), moves[name][1].seq if name in moves else 0):
+                moves[name] = (mark, Step(seq, at))
+        if moves:
+            await self._store.advance(
+                [
+                    Advance(m.conversation.id, m.conversation.keys.index(m.key), m.kind, step)
+                    for m, step in moves.values()
+                ]
+            )
+        for mark, step in moves.values():
+            conversation = mark.conversation
+            if step.seq > _watermark(mark):  # else a read in this round took the delivery along
+                place = conversation.place_of(mark.key)
+                self._ledger.advance(conversation, place, mark.kind, step)
+                self.on_marked(
+                    Marked(conversation, mark.key, mark.kind, mark.message, step, mark.origin)
+                )
+        for mark in marks:
+            if not mark.future.done():
+                mark.future.set_result(_watermark(mark))
+
+    async def _look_for_lost_writes(self) -> None:
+        for id_, (conversation, until) in list(self._doubtful.items()):
+            try:
+                await self._ledger.recheck(conversation)
+            except Unavailable:
+                return
+            if time.monotonic() > until:
+                del self._doubtful[id_]
+
+    def _refuses(self, future: asyncio.Future[Any]) -> bool:
+        if self._stopping:
+            _refuse(future, Unavailable("The server is restarting. Please try again."))
+        elif len(self._drafts) + len(self._marks) >= WAITING:
+            _refuse(future, Unavailable("Too much is waiting to be stored. Please try again."))
+        return future.done()
+
+    def _wake(self) -> None:
+        self._idle.clear()
+        self._work.set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    waiting: list[_Waiting]  # more than one where the same draft came twice in a round
+    message: StoredMessage
+    conversation: Conversation
+
+
+def _watermark(mark: _Mark) -> int:
+    place = mark.conversation.place_of(mark.key)
+    return place.read_seq if mark.kind == "read" else place.delivered_seq
+
+
+def _answer_repeat(waiting: _Waiting, message: StoredMessage, conversation: Conversation) -> None:
+    """CONTRACT section 3, ``client_id``: the same again is the stored message, else a conflict."""
+    if waiting.future.done():
+        return
+    draft = waiting.draft
+    if (message.text, message.recipient) == (draft.text, draft.recipient.key):
+        waiting.future.set_result(Stored(message, conversation, duplicate=True))
+    else:
+        reason = "This client_id belongs to another message."
+        _refuse(waiting.future, Conflict(reason, field="client_id"))
+
+
+def _refuse(future: asyncio.Future[Any], error: ChatError) -> None:
+    if not future.done():
+        future.set_exception(error)
+
+
+@contextlib.contextmanager
+def _answering(futures: Sequence[asyncio.Future[Any]]) -> Iterator[None]:
+    """Whatever goes wrong, nobody waits for ever and the next round comes."""
+    try:
+        yield
+    except Unavailable as error:
+        for future in futures:
+            _refuse(future, Unavailable(error.message))
+    except Exception:
+        log.exception("a round of the journal failed")
+        for future in futures:
+            _refuse(future, Internal())

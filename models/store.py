@@ -1,0 +1,706 @@
+"""All that Shopbell knows of MongoDB: documents, indexes, queries, and what may go wrong with them.
+
+The only module that imports Motor, PyMongo and BSON. Documents become entities here, ids are strings
+outside, and every driver error leaves as ``Unavailable``: the outcome of that write is unknown. No
+rules live here; who may see what is asked above, and numbering is ``journal.py``'s.
+
+Motor is past its bug-fix end. Only what it shares with PyMongo's own async client is used, so a move
+touches this file alone.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal, NamedTuple, cast
+
+from bson import ObjectId
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import ASCENDING, IndexModel, UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+from pymongo.server_api import ServerApi
+
+from models.conversation import Conversation, Participant, Place, Step, StoredMessage
+from models.errors import Unavailable
+
+Document = dict[str, Any]
+
+OPERATION_MILLISECONDS: Final = 5000
+SELECTION_MILLISECONDS: Final = 2000
+POOL_SIZE: Final = 20
+SCHEMA_VERSION: Final = 1
+DUPLICATE_KEY: Final = 11000
+
+# The embedded engine serves ranges bounded on both sides from an index and sorts everything else in
+# memory, so the newest entries of a list are looked for in windows of time that widen until a page
+# is full.
+FIRST_WINDOW: Final = timedelta(minutes=5)
+WINDOW_GROWTH: Final = 6
+OLDEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+AHEAD: Final = timedelta(days=2)  # a clock that was stepped back must not hide the newest
+
+# What each query needs. (conversation, seq) and sent_as also decide: they are what numbering and
+# retries rest on when two processes share one database.
+INDEXES: Final[dict[str, list[IndexModel]]] = {
+    "messages": [
+        IndexModel([("conversation", ASCENDING), ("seq", ASCENDING)], unique=True, name="place"),
+        IndexModel([("sent_as", ASCENDING)], unique=True, name="sent_as"),
+        IndexModel([("recipient", ASCENDING), ("at", ASCENDING)], name="inbox"),
+        IndexModel([("sender", ASCENDING), ("at", ASCENDING)], name="sent"),
+    ],
+    "conversations": [
+        IndexModel([("pair", ASCENDING)], unique=True, name="pair"),
+        IndexModel([("participants.key", ASCENDING), ("updated_at", ASCENDING)], name="newest"),
+        IndexModel([("unread_for", ASCENDING), ("updated_at", ASCENDING)], name="unread"),
+    ],
+    "handovers": [IndexModel([("done", ASCENDING)], name="open")],
+    "participants": [IndexModel([("type", ASCENDING)], name="type")],
+    "revoked": [
+        IndexModel([("at", ASCENDING)], name="latest"),
+        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0, name="expiry"),
+    ],
+}
+
+
+class Taken(Exception):
+    """A message met another one under its ``seq`` or its ``client_id``.
+
+    ``stored`` counts the messages of the batch that were stored before it.
+    """
+
+    def __init__(self, stored: int) -> None:
+        super().__init__(stored)
+        self.stored = stored
+
+
+class SchemaTooNew(Exception):
+    """The database was written by a newer Shopbell."""
+
+
+class Cursor(NamedTuple):
+    """Where a page of a list sorted by time ended."""
+
+    at: datetime
+    id: str
+
+
+class Advance(NamedTuple):
+    """A watermark that moves: whose, in which conversation, and since when."""
+
+    conversation_id: str
+    place: int
+    kind: Literal["delivered", "read"]
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class StoredParticipant:
+    """What is kept of a person. ``tokens_valid_from`` is in seconds since the epoch, 0 for ever."""
+
+    key: str
+    name: str
+    email: str | None
+    first_seen: datetime | None
+    last_seen: datetime | None
+    password_hash: str | None
+    tokens_valid_from: int
+    disabled: bool
+
+    @property
+    def participant(self) -> Participant:
+        return Participant.from_key(self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What a database server says of itself. ``wire_version`` grows with its releases."""
+
+    wire_version: int
+    is_replica_set: bool
+    clock: datetime
+
+
+def new_id() -> str:
+    """A fresh id for a message or a conversation: 24 hexadecimal digits."""
+    return str(ObjectId())
+
+
+def _client(uri: str) -> Any:
+    return AsyncIOMotorClient(
+        uri,
+        io_loop=asyncio.get_running_loop(),
+        appname="shopbell",
+        # What the embedded engine lacks is refused everywhere, so it cannot creep in.
+        server_api=ServerApi("1", strict=True, deprecation_errors=True),
+        tz_aware=True,
+        tzinfo=UTC,
+        w="majority",
+        journal=True,  # without it acknowledged messages were lost under SIGKILL
+        retryWrites=True,
+        retryReads=True,
+        serverSelectionTimeoutMS=SELECTION_MILLISECONDS,
+        connectTimeoutMS=SELECTION_MILLISECONDS,
+        socketTimeoutMS=OPERATION_MILLISECONDS,
+        waitQueueTimeoutMS=OPERATION_MILLISECONDS,
+        maxPoolSize=POOL_SIZE,
+    )
+
+
+async def create_user(uri: str, username: str, password: str) -> None:
+    """Creates the embedded engine's one user, on a server that runs without authentication.
+
+    A user who is there already keeps their place and gets the password.
+    """
+    client = _client(uri)
+    roles = ["root"]
+    try:
+        try:
+            await client.admin.command("createUser", username, pwd=password, roles=roles)
+        except PyMongoError:
+            await client.admin.command("updateUser", username, pwd=password, roles=roles)
+    finally:
+        client.close()
+
+
+async def probe(uri: str) -> None:
+    """Writes journaled and reads back, on a connection of its own. Raises ``Unavailable``."""
+    client = _client(uri)
+    try:
+        await _probe(client["shopbell_probe"])
+    finally:
+        client.close()
+
+
+async def _probe(database: Any) -> None:
+    async with _driver():
+        mark = secrets.token_hex(8)
+        await database.meta.update_one({"_id": "probe"}, {"$set": {"mark": mark}}, upsert=True)
+        found = await database.meta.find_one({"_id": "probe"})
+    if found is None or "mark" not in found:
+        raise Unavailable
+
+
+@asynccontextmanager
+async def _driver() -> AsyncIterator[None]:
+    """The one map from driver errors to ours."""
+    try:
+        yield
+    except PyMongoError as error:
+        raise Unavailable from error
+
+
+class Store:
+    """The database of one shop. Made inside the running loop, closed on the way out."""
+
+    def __init__(self, uri: str, database: str) -> None:
+        self._mongo = _client(uri)
+        self._name = database
+        self._db = self._mongo[database]
+
+    async def prepare(self) -> str:
+        """Makes the indexes and reads the store's epoch, which names this very history of writes.
+
+        Raises ``Unavailable``, or ``SchemaTooNew``.
+        """
+        async with _driver():
+            for collection, indexes in INDEXES.items():
+                await self._db[collection].create_indexes(indexes)
+            fresh = {"version": SCHEMA_VERSION, "epoch": secrets.token_hex(8)}
+            await self._db.meta.update_one({"_id": "schema"}, {"$setOnInsert": fresh}, upsert=True)
+            schema = await self._db.meta.find_one({"_id": "schema"})
+        if schema["version"] > SCHEMA_VERSION:
+            raise SchemaTooNew(
+                f"The database has schema {schema['version']}, "
+                f"this Shopbell knows {SCHEMA_VERSION}: use a newer Shopbell."
+            )
+        return cast(str, schema["epoch"])
+
+    async def greeting(self) -> Greeting:
+        """Raises ``Unavailable``."""
+        async with _driver():
+            hello = await self._db.command("hello")
+        return Greeting(
+            wire_version=hello["maxWireVersion"],
+            is_replica_set="setName" in hello or hello.get("msg") == "isdbgrid",
+            clock=hello["localTime"].replace(tzinfo=UTC),
+        )
+
+    async def probe(self) -> None:
+        """A journaled write and a read. Raises ``Unavailable``."""
+        await _probe(self._db)
+
+    async def drop(self) -> None:
+        """Removes the whole database; for tests."""
+        async with _driver():
+            await self._mongo.drop_database(self._name)
+
+    def close(self) -> None:
+        self._mongo.close()
+
+    # --- Messages -------------------------------------------------------------------------------
+
+    async def messages_sent_as(self, sent: Iterable[tuple[str, str]]) -> list[StoredMessage]:
+        """The stored messages among these pairs of sender's key and ``client_id``."""
+        names = [_sent_as(sender, client_id) for sender, client_id in sent]
+        async with _driver():
+            found = await self._db.messages.find({"sent_as": {"$in": names}}).to_list(None)
+        return [_message(document) for document in found]
+
+    async def insert_messages(self, messages: Sequence[StoredMessage]) -> None:
+        """Stores journaled, in order, and stops at the first that cannot be.
+
+        In order, because then a crash or a refusal leaves no hole: what is stored of a conversation
+        is a beginning of what was numbered. Raises ``Taken``; ``Unavailable`` when the outcome is
+        unknown.
+        """
+        try:
+            async with _driver():
+                await self._db.messages.insert_many([_message_document(m) for m in messages])
+        except Unavailable as error:
+            if isinstance(error.__cause__, BulkWriteError):
+                faults = error.__cause__.details.get("writeErrors", [])
+                if faults and faults[0]["code"] == DUPLICATE_KEY:
+                    raise Taken(faults[0]["index"]) from None
+            raise
+
+    async def message(self, message_id: str) -> StoredMessage | None:
+        async with _driver():
+            document = await self._db.messages.find_one({"_id": ObjectId(message_id)})
+        return None if document is None else _message(document)
+
+    async def messages_between(
+        self, conversation_id: str, first: int, last: int
+    ) -> list[StoredMessage]:
+        """The messages of one conversation with ``first`` ≤ ``seq`` ≤ ``last``, in order."""
+        if last < first:
+            return []
+        place = {"conversation": ObjectId(conversation_id), "seq": {"$gte": first, "$lte": last}}
+        async with _driver():
+            found = await self._db.messages.find(place).to_list(None)
+        return sorted((_message(document) for document in found), key=lambda m: m.seq)
+
+    async def messages_of(
+        self,
+        key: str,
+        role: Literal["sender", "recipient"],
+        *,
+        before: Cursor | None,
+        limit: int,
+        above: dict[str, int] | None = None,
+    ) -> list[StoredMessage]:
+        """The newest messages somebody sent or received, from the cursor back in time.
+
+        With ``above``, only those of these conversations that lie above the given ``seq``.
+        """
+        found: list[StoredMessage] = []
+        for low, high in _windows(before):
+            document: Document = {role: key, "at": {"$gte": low, "$lt": high}}
+            if above is not None:
+                document["conversation"] = {"$in": [ObjectId(id_) for id_ in above]}
+            async with _driver():
+                page = await self._db.messages.find(document).to_list(None)
+            messages = [_message(one) for one in page]
+            found += [
+                m
+                for m in messages
+                if (above is None or m.seq > above[m.conversation_id])
+                and (before is None or (m.at, m.id) < before)
+            ]
+            if len(found) >= limit:
+                break
+        return sorted(found, key=lambda m: (m.at, m.id), reverse=True)[:limit]
+
+    async def messages_since(self, at: datetime) -> list[StoredMessage]:
+        """All messages whose id was made at or after a moment: the work since the last settling."""
+        low = ObjectId.from_datetime(at)
+        high = ObjectId.from_datetime(datetime.now(UTC) + AHEAD)
+        async with _driver():
+            found = await self._db.messages.find({"_id": {"$gte": low, "$lt": high}}).to_list(None)
+        return [_message(document) for document in found]
+
+    # --- Conversations --------------------------------------------------------------------------
+
+    async def conversation(self, conversation_id: str) -> Conversation | None:
+        return await self._find_conversation({"_id": ObjectId(conversation_id)})
+
+    async def conversation_by_pair(self, pair: str) -> Conversation | None:
+        return await self._find_conversation({"pair": pair})
+
+    async def conversations(self, conversation_ids: Iterable[str]) -> list[Conversation]:
+        wanted = [ObjectId(id_) for id_ in conversation_ids]
+        async with _driver():
+            found = await self._db.conversations.find({"_id": {"$in": wanted}}).to_list(None)
+        return [_conversation(document) for document in found]
+
+    async def conversations_by_pairs(self, pairs: Iterable[str]) -> list[Conversation]:
+        async with _driver():
+            found = await self._db.conversations.find({"pair": {"$in": list(pairs)}}).to_list(None)
+        return [_conversation(document) for document in found]
+
+    async def insert_conversations(self, conversations: Sequence[Conversation]) -> None:
+        """Stores new conversations; one whose pair has one already is left out without a word."""
+        documents = [_conversation_document(conversation) for conversation in conversations]
+        try:
+            async with _driver():
+                await self._db.conversations.insert_many(documents, ordered=False)
+        except Unavailable as error:
+            if isinstance(error.__cause__, BulkWriteError):
+                faults = error.__cause__.details.get("writeErrors", [])
+                if faults and all(fault["code"] == DUPLICATE_KEY for fault in faults):
+                    return
+            raise
+
+    async def conversations_of(
+        self, key: str, *, before: Cursor | None, limit: int, unread: bool = False
+    ) -> list[Conversation]:
+        """Somebody's conversations, newest first, from the cursor back in time."""
+        found: list[Conversation] = []
+        whose = "unread_for" if unread else "participants.key"
+        for low, high in _windows(before):
+            document = {whose: key, "updated_at": {"$gte": low, "$lt": high}}
+            async with _driver():
+                page = await self._db.conversations.find(document).to_list(None)
+            conversations = [_conversation(one) for one in page]
+            found += [c for c in conversations if before is None or (c.updated_at, c.id) < before]
+            if len(found) >= limit:
+                break
+        return sorted(found, key=lambda c: (c.updated_at, c.id), reverse=True)[:limit]
+
+    async def unread_conversations(self, key: str) -> list[Conversation]:
+        """All conversations that have something unread for somebody."""
+        async with _driver():
+            found = await self._db.conversations.find({"unread_for": key}).to_list(None)
+        return [_conversation(document) for document in found]
+
+    async def advance(self, advances: Sequence[Advance]) -> None:
+        """Moves watermarks, journaled. They only ever grow; what was read had been delivered."""
+        changes = []
+        for advance in advances:
+            place = f"participants.{advance.place}"
+            highest = {f"{place}.delivered_seq": advance.step.seq}
+            if advance.kind == "read":
+                highest[f"{place}.read_seq"] = advance.step.seq
+            newest = {"$each": [_step_document(advance.step)], "$slice": -STEPS_KEPT}
+            change = {"$max": highest, "$push": {f"{place}.{advance.kind}": newest}}
+            changes.append(UpdateOne({"_id": ObjectId(advance.conversation_id)}, change))
+        async with _driver():
+            await self._db.conversations.bulk_write(changes, ordered=False)
+
+    async def write_summaries(self, conversations: Sequence[Conversation]) -> None:
+        """Brings the documents up to what the messages say. What a newer summary of another process
+        already says is left alone."""
+        changes = []
+        for conversation in conversations:
+            where = {"_id": ObjectId(conversation.id), "last_seq": {"$lte": conversation.last_seq}}
+            document = _conversation_document(conversation)
+            highest: Document = {}
+            current: Document = {
+                name: document[name]
+                for name in ("last_seq", "last", "updated_at", "unread_for", "first_seq")
+            }
+            for number, place in enumerate(document["participants"]):
+                for name, value in place.items():
+                    target = highest if name.endswith("_seq") else current
+                    target[f"participants.{number}.{name}"] = value
+            changes.append(UpdateOne(where, {"$set": current, "$max": highest}))
+        async with _driver():
+            await self._db.conversations.bulk_write(changes, ordered=False)
+
+    async def settled_at(self) -> datetime | None:
+        """The moment before which all messages are known to be in the summaries."""
+        async with _driver():
+            document = await self._db.meta.find_one({"_id": "settled"})
+        return None if document is None else cast(datetime, document["at"])
+
+    async def write_settled_at(self, at: datetime) -> None:
+        async with _driver():
+            await self._db.meta.update_one({"_id": "settled"}, {"$set": {"at": at}}, upsert=True)
+
+    async def _find_conversation(self, document: Document) -> Conversation | None:
+        async with _driver():
+            found = await self._db.conversations.find_one(document)
+        return None if found is None else _conversation(found)
+
+    # --- Handing over a guest's messages --------------------------------------------------------
+
+    async def begin_handover(self, guest: str, buyer: str) -> bool:
+        """Notes that a guest turned out to be this buyer; false if that was noted before."""
+        document = {"_id": guest, "buyer": buyer, "done": False}
+        try:
+            async with _driver():
+                await self._db.handovers.insert_one(document)
+        except Unavailable as error:
+            if isinstance(error.__cause__, DuplicateKeyError):
+                return False
+            raise
+        return True
+
+    async def end_handover(self, guest: str) -> None:
+        async with _driver():
+            await self._db.handovers.update_one({"_id": guest}, {"$set": {"done": True}})
+
+    async def open_handovers(self) -> list[tuple[str, str]]:
+        """Guest and buyer of each that a killed process left half done."""
+        async with _driver():
+            found = await self._db.handovers.find({"done": False}).to_list(None)
+        return [(document["_id"], document["buyer"]) for document in found]
+
+    async def handed_over_to(self, guest: str) -> str | None:
+        """The buyer who a guest turned out to be."""
+        async with _driver():
+            document = await self._db.handovers.find_one({"_id": guest})
+        return None if document is None else cast(str, document["buyer"])
+
+    async def rename_place(self, conversation: Conversation, old: str, place: Place) -> None:
+        """Puts another participant in the place of one. Both are buyers, so the order stays."""
+        number = conversation.keys.index(old)
+        keys = [place.key if key == old else key for key in conversation.keys]
+        change = {
+            "pair": "|".join(keys),
+            f"participants.{number}.key": place.key,
+            f"participants.{number}.name": place.name,
+        }
+        async with _driver():
+            where = {"_id": ObjectId(conversation.id)}
+            await self._db.conversations.update_one(where, {"$set": change})
+
+    async def rewrite_message(self, message: StoredMessage) -> None:
+        """Puts a message in another place, or under another sender.
+
+        Raises ``Taken`` if that sender has used its ``client_id`` for another one.
+        """
+        document = _message_document(message)
+        del document["_id"]
+        try:
+            async with _driver():
+                where = {"_id": ObjectId(message.id)}
+                await self._db.messages.update_one(where, {"$set": document})
+        except Unavailable as error:
+            if isinstance(error.__cause__, DuplicateKeyError):
+                raise Taken(0) from None
+            raise
+
+    async def delete_conversation(self, conversation_id: str) -> None:
+        """Removes a conversation that has no messages any more."""
+        async with _driver():
+            await self._db.conversations.delete_one({"_id": ObjectId(conversation_id)})
+
+    # --- People ---------------------------------------------------------------------------------
+
+    async def participant(self, key: str) -> StoredParticipant | None:
+        return (await self.participants([key])).get(key)
+
+    async def participants(self, keys: Iterable[str]) -> dict[str, StoredParticipant]:
+        async with _driver():
+            found = await self._db.participants.find({"_id": {"$in": list(keys)}}).to_list(None)
+        return {document["_id"]: _participant(document) for document in found}
+
+    async def sellers(self) -> list[StoredParticipant]:
+        async with _driver():
+            found = await self._db.participants.find({"type": "Seller"}).to_list(None)
+        return [_participant(document) for document in found]
+
+    async def introduce(self, key: str, name: str, at: datetime) -> None:
+        """Remembers that somebody was here, and what they are called."""
+        change = {
+            "$set": {"name": name},
+            "$max": {"last_seen": at},
+            "$setOnInsert": {"type": Participant.from_key(key).type, "first_seen": at},
+        }
+        async with _driver():
+            await self._db.participants.update_one({"_id": key}, change, upsert=True)
+
+    async def saw(self, key: str, at: datetime) -> None:
+        """Remembers when somebody who is known left."""
+        async with _driver():
+            await self._db.participants.update_one({"_id": key}, {"$max": {"last_seen": at}})
+
+    async def add_seller(
+        self, seller_id: str, name: str, email: str | None, password_hash: str, at: datetime
+    ) -> bool:
+        """Makes a seller who can log in; false if there is one. One who was only introduced by a
+        token gets the name, the mail address and the password."""
+        document = {"_id": Participant("Seller", seller_id).key}
+        change = {
+            "$set": {"name": name, "email": email, "password_hash": password_hash},
+            "$setOnInsert": {"type": "Seller", "first_seen": at},
+        }
+        try:
+            async with _driver():
+                await self._db.participants.update_one(
+                    {**document, "password_hash": {"$exists": False}}, change, upsert=True
+                )
+        except Unavailable as error:
+            if isinstance(error.__cause__, DuplicateKeyError):
+                return False
+            raise
+        return True
+
+    async def set_password(self, seller_id: str, password_hash: str, valid_from: int) -> bool:
+        """A new password, and the end of all tokens made before ``valid_from``."""
+        change = {"password_hash": password_hash, "tokens_valid_from": valid_from}
+        return await self._change_seller(seller_id, change)
+
+    async def rename_hash(self, seller_id: str, old: str, new: str) -> None:
+        """The same password under newer parameters; tokens stay. A password that was changed in
+        the meantime stays, too."""
+        known = {"_id": Participant("Seller", seller_id).key, "password_hash": old}
+        async with _driver():
+            await self._db.participants.update_one(known, {"$set": {"password_hash": new}})
+
+    async def set_disabled(self, seller_id: str, disabled: bool, valid_from: int) -> bool:
+        return await self._change_seller(
+            seller_id, {"disabled": disabled, "tokens_valid_from": valid_from}
+        )
+
+    async def _change_seller(self, seller_id: str, change: Document) -> bool:
+        key = Participant("Seller", seller_id).key
+        async with _driver():
+            result = await self._db.participants.update_one({"_id": key}, {"$set": change})
+        return bool(result.matched_count)
+
+    # --- Revocations ----------------------------------------------------------------------------
+
+    async def revoke(self, entry: str, expires_at: datetime) -> bool:
+        """Ends a session, or all tokens of a participant, until no such token can be valid any
+        more; false if it was ended before."""
+        document = {"_id": entry, "at": datetime.now(UTC), "expires_at": expires_at}
+        try:
+            async with _driver():
+                await self._db.revoked.insert_one(document)
+        except Unavailable as error:
+            if isinstance(error.__cause__, DuplicateKeyError):
+                return False
+            raise
+        return True
+
+    async def revocations_since(self, at: datetime) -> list[str]:
+        window = {"$gte": at, "$lt": datetime.now(UTC) + AHEAD}
+        async with _driver():
+            found = await self._db.revoked.find({"at": window}).to_list(None)
+        return [document["_id"] for document in found]
+
+
+def _windows(before: Cursor | None) -> Iterator[tuple[datetime, datetime]]:
+    """Neighbouring spans of time from the cursor, or from now, back to before anything was."""
+    if before is None:
+        start = datetime.now(UTC)
+        high = start + AHEAD
+    else:
+        start = before.at
+        high = start + timedelta(milliseconds=1)  # several may share the cursor's millisecond
+    span = FIRST_WINDOW
+    low = start - span
+    while high > OLDEST:
+        yield low, high
+        span *= WINDOW_GROWTH
+        low, high = max(OLDEST, low - span), low
+
+
+# --- The border: documents and entities -------------------------------------------------------------
+
+STEPS_KEPT: Final = 20  # steps of a watermark that are kept, so that read_at stays what it was
+
+
+def _sent_as(sender: str, client_id: str) -> str:
+    """One string for the pair, because the engine serves ``$in`` from an index on one field only."""
+    return f"{sender}|{client_id}"
+
+
+def _message_document(message: StoredMessage) -> Document:
+    return {
+        "_id": ObjectId(message.id),
+        "conversation": ObjectId(message.conversation_id),
+        "seq": message.seq,
+        "sender": message.sender,
+        "recipient": message.recipient,
+        "client_id": message.client_id,
+        "sent_as": _sent_as(message.sender, message.client_id),
+        "kind": message.kind,
+        "subject": message.subject,
+        "text": message.text,
+        "at": message.at,
+    }
+
+
+def _message(document: Document) -> StoredMessage:
+    return StoredMessage(
+        id=str(document["_id"]),
+        conversation_id=str(document["conversation"]),
+        seq=document["seq"],
+        sender=document["sender"],
+        recipient=document["recipient"],
+        client_id=document["client_id"],
+        kind=document["kind"],
+        subject=document["subject"],
+        text=document["text"],
+        at=document["at"],
+    )
+
+
+def _step_document(step: Step) -> Document:
+    return {"seq": step.seq, "at": step.at}
+
+
+def _steps(documents: list[Document]) -> list[Step]:
+    return sorted(Step(document["seq"], document["at"]) for document in documents)
+
+
+def _conversation_document(conversation: Conversation) -> Document:
+    return {
+        "_id": ObjectId(conversation.id),
+        "pair": "|".join(conversation.keys),
+        "participants": [
+            {
+                "key": place.key,
+                "name": place.name,
+                "delivered_seq": place.delivered_seq,
+                "read_seq": place.read_seq,
+                "delivered": [_step_document(step) for step in place.delivered[-STEPS_KEPT:]],
+                "read": [_step_document(step) for step in place.read[-STEPS_KEPT:]],
+            }
+            for place in conversation.places
+        ],
+        "unread_for": [key for key in conversation.keys if conversation.unread_of(key)],
+        "first_seq": conversation.first_seq,
+        "last_seq": conversation.last_seq,
+        "last": None if conversation.last is None else _message_document(conversation.last),
+        "updated_at": conversation.updated_at,
+    }
+
+
+def _conversation(document: Document) -> Conversation:
+    first, second = (
+        Place(
+            key=place["key"],
+            name=place["name"],
+            delivered_seq=place["delivered_seq"],
+            read_seq=place["read_seq"],
+            delivered=_steps(place["delivered"]),
+            read=_steps(place["read"]),
+        )
+        for place in document["participants"]
+    )
+    return Conversation(
+        id=str(document["_id"]),
+        places=(first, second),
+        first_seq=document["first_seq"],
+        last_seq=document["last_seq"],
+        last=None if document["last"] is None else _message(document["last"]),
+        updated_at=document["updated_at"],
+    )
+
+
+def _participant(document: Document) -> StoredParticipant:
+    return StoredParticipant(
+        key=document["_id"],
+        name=document.get("name", ""),
+        email=document.get("email"),
+        first_seen=document.get("first_seen"),
+        last_seen=document.get("last_seen"),
+        password_hash=document.get("password_hash"),
+        tokens_valid_from=document.get("tokens_valid_from", 0),
+        disabled=document.get("disabled", False),
+    )
