@@ -13,8 +13,9 @@ from typing import Annotated, Any, Final, Literal, TypeVar, cast
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec.structs import FieldInfo, fields
 
-from models.errors import BadRequest, Invalid
+from models.errors import BadRequest, ChatError, Invalid
 
 PARTICIPANT_ID_LENGTH: Final = 64
 CLIENT_ID_LENGTH: Final = 64
@@ -629,6 +630,16 @@ def convert(values: dict[str, Any], struct: type[_S], *, strict: bool = True) ->
         return msgspec.convert(values, type=struct, strict=strict)
     except msgspec.ValidationError as error:
         raise _invalid(error) from None
+
+
+def fields_of(struct: type[Struct]) -> tuple[FieldInfo, ...]:
+    """The fields of a struct, for whoever reads or documents it."""
+    return fields(struct)
+
+
+def error_data(error: ChatError) -> ErrorData:
+    """A refusal as it goes over the wire."""
+    return ErrorData(cast(ErrorCode, error.code), error.message, error.field, error.retry_after)
 
 
 def encode(value: object) -> bytes:

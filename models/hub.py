@@ -26,6 +26,10 @@ class Outbox:
         self._limit = limit
         self.bytes = 0
 
+    @property
+    def is_half_empty(self) -> bool:
+        return self.bytes <= self._limit // 2
+
     def put(self, event: bytes, *, droppable: bool = False) -> bool:
         """Takes an event; false when the bound is reached and the reader is to be let go."""
         if droppable and self.bytes + len(event) > self._limit // 2:

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, NamedTuple, cast
 from bson import ObjectId
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ASCENDING, IndexModel, UpdateOne
-from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+from pymongo.errors import BulkWriteError, ConfigurationError, DuplicateKeyError, PyMongoError
 from pymongo.server_api import ServerApi
 
 from models.conversation import Conversation, Participant, Place, Step, StoredMessage
@@ -79,6 +79,10 @@ class SchemaTooNew(Exception):
     """The database was written by a newer Shopbell."""
 
 
+class UriRefused(Exception):
+    """The driver can make nothing of the database's URI."""
+
+
 class Cursor(NamedTuple):
     """Where a page of a list sorted by time ended."""
 
@@ -128,24 +132,28 @@ def new_id() -> str:
 
 
 def _client(uri: str) -> Any:
-    return AsyncIOMotorClient(
-        uri,
-        io_loop=asyncio.get_running_loop(),
-        appname="shopbell",
-        # What the embedded engine lacks is refused everywhere, so it cannot creep in.
-        server_api=ServerApi("1", strict=True, deprecation_errors=True),
-        tz_aware=True,
-        tzinfo=UTC,
-        w="majority",
-        journal=True,  # without it acknowledged messages were lost under SIGKILL
-        retryWrites=True,
-        retryReads=True,
-        serverSelectionTimeoutMS=SELECTION_MILLISECONDS,
-        connectTimeoutMS=SELECTION_MILLISECONDS,
-        socketTimeoutMS=OPERATION_MILLISECONDS,
-        waitQueueTimeoutMS=OPERATION_MILLISECONDS,
-        maxPoolSize=POOL_SIZE,
-    )
+    """Raises ``UriRefused``."""
+    try:
+        return AsyncIOMotorClient(
+            uri,
+            io_loop=asyncio.get_running_loop(),
+            appname="shopbell",
+            # What the embedded engine lacks is refused everywhere, so it cannot creep in.
+            server_api=ServerApi("1", strict=True, deprecation_errors=True),
+            tz_aware=True,
+            tzinfo=UTC,
+            w="majority",
+            journal=True,  # without it acknowledged messages were lost under SIGKILL
+            retryWrites=True,
+            retryReads=True,
+            serverSelectionTimeoutMS=SELECTION_MILLISECONDS,
+            connectTimeoutMS=SELECTION_MILLISECONDS,
+            socketTimeoutMS=OPERATION_MILLISECONDS,
+            waitQueueTimeoutMS=OPERATION_MILLISECONDS,
+            maxPoolSize=POOL_SIZE,
+        )
+    except (ConfigurationError, ValueError) as error:
+        raise UriRefused(str(error)) from error
 
 
 async def create_user(uri: str, username: str, password: str) -> None:

@@ -69,8 +69,8 @@ def _participant(
         delivered_seq=place.delivered_seq,
         read_seq=place.read_seq,
         status=status,
-        first_seen=_optional(person and person.first_seen),
-        last_seen=_optional(person and person.last_seen),
+        first_seen=_optional(person.first_seen if person else None),
+        last_seen=_optional(person.last_seen if person else None),
     )
 
 

@@ -1,0 +1,478 @@
+"""What every door shares: who is asking, the limits, one shape for errors, the security headers.
+
+Closed by default: a handler turns strangers away unless it says ``public = True``.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, TypeVar
+from urllib.parse import parse_qs, urlencode
+
+import jinja2
+from msgspec import Struct
+from tornado import web
+from tornado.iostream import StreamClosedError
+
+from models import events
+from models.accounts import Accounts
+from models.addresses import address_key, visitor_address
+from models.chat import Chat
+from models.conversation import Identity
+from models.errors import (
+    BadRequest,
+    ChatError,
+    Forbidden,
+    Internal,
+    NotFound,
+    NotYours,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from models.guests import Guests
+from models.history import History
+from models.hub import Hub
+from models.metrics import Metrics
+from models.pace import Pace
+from models.settings import Settings
+from models.store import Store
+
+BODY_BYTES: Final = 64 * 1024  # CONTRACT section 5
+FORM_FIELDS: Final = 100
+ANSWER_SECONDS: Final = 4.8  # CONTRACT section 4: `unavailable` within 5 s
+COOKIE: Final = "shopbell_session"
+SUBPROTOCOL: Final = "shopbell.v1"
+BEARER_PROTOCOL: Final = "bearer."
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+PREFLIGHT_SECONDS: Final = 600
+# Where clients have been seen to put tokens into addresses, which end up in logs and histories.
+QUERY_SECRETS: Final = frozenset(
+    {"token", "access_token", "id_token", "bearer", "jwt", "identity", "guest_token", "auth"}
+    | {"authorization", "shopbell_session"}
+)
+
+STATUS: Final[dict[str, int]] = {
+    "bad_request": 400,
+    "invalid": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "not_registered": 403,
+    "not_found": 404,
+    "conflict": 409,
+    "too_large": 413,
+    "unsupported_media_type": 415,
+    "rate_limited": 429,
+    "internal": 500,
+    "unavailable": 503,
+}
+
+_T = TypeVar("_T")
+_S = TypeVar("_S", bound=Struct)
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+log = logging.getLogger("shopbell.http")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the doors lead to, put together by ``server.py``."""
+
+    settings: Settings
+    store: Store
+    hub: Hub
+    chat: Chat
+    history: History
+    accounts: Accounts
+    guests: Guests
+    pace: Pace
+    metrics: Metrics
+    templates: jinja2.Environment
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPage:
+    """What error.html shows."""
+
+    title: str
+    message: str
+
+
+TITLES: Final = {
+    "unauthorized": "Please log in",
+    "forbidden": "This is not allowed",
+    "not_found": "There is nothing here",
+    "rate_limited": "A little slower, please",
+    "unavailable": "The chat is resting for a moment",
+    "internal": "Something went wrong",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of the API, for its door and for the reference: what goes in, what comes out.
+
+    ``status`` is that of a success, ``also`` another one with its meaning; ``refusals`` are the
+    codes beyond those that every call may answer.
+    """
+
+    summary: str
+    answer: type[Struct]
+    body: type[Struct] | None = None
+    query: type[Struct] | None = None
+    status: int = 200
+    also: tuple[int, str] | None = None
+    refusals: tuple[str, ...] = ()
+
+
+def documented(summary: str, **rest: Any) -> Callable[[_F], _F]:
+    """Describes the method of a door, see ``Call``."""
+
+    def describe(method: _F) -> _F:
+        method.__dict__["call"] = Call(summary, **rest)
+        return method
+
+    return describe
+
+
+async def within_limit(work: Awaitable[_T]) -> _T:
+    """Waits for some work as long as anybody should, then raises ``Unavailable``.
+
+    The work goes on: cancelling a write leaves its outcome unknown all the same, and the next try
+    with the same ``client_id`` finds what became of it.
+    """
+    task = asyncio.ensure_future(work)
+    done, _ = await asyncio.wait({task}, timeout=ANSWER_SECONDS)
+    if done:
+        return task.result()
+    task.add_done_callback(_forget)
+    raise Unavailable
+
+
+def _forget(task: "asyncio.Future[Any]") -> None:
+    if not task.cancelled() and (error := task.exception()) and not isinstance(error, ChatError):
+        log.error("work that nobody waited for any more failed", exc_info=error)
+
+
+@web.stream_request_body
+class BaseHandler(web.RequestHandler):
+    """Finds out who is asking, once, before anything else happens."""
+
+    public: ClassVar[bool] = False
+    counted: ClassVar[bool] = True  # whether the limits on HTTP calls apply
+    who: Identity | None
+
+    def initialize(self, parts: Parts) -> None:
+        self.parts = parts
+        self.who = None
+        self.address = ""
+        self.has_cookie_session = False
+        self._body = bytearray()
+        self._body_too_large = False
+
+    # --- Before the door opens ------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        self.address = self._visitor()
+        if int(self.request.headers.get("Content-Length", "0") or 0) > BODY_BYTES:
+            raise TooLarge("A body may have 64 KiB.")
+        if QUERY_SECRETS & self.request.query_arguments.keys():
+            raise BadRequest("A token never stands in an address; use the header.")
+        self._find_who()
+        self._check_pace()
+        self._check_own_page()
+        if self.who is None and not self.public:
+            raise Unauthorized
+
+    def data_received(self, chunk: bytes) -> None:
+        if len(self._body) + len(chunk) > BODY_BYTES:
+            self._body_too_large = True  # the rest is read and dropped, then it is refused
+        else:
+            self._body += chunk
+
+    def _visitor(self) -> str:
+        """The address of who is asking, behind the proxies that are trusted."""
+        peer = self.request.remote_ip or ""
+        forwarded = self.request.headers.get("X-Forwarded-For")
+        return visitor_address(peer, forwarded, self.parts.settings.trusts)
+
+    def _find_who(self) -> None:
+        """CONTRACT section 2: the header, then the subprotocols, then the cookie. What is said on
+        purpose and is wrong is refused; a cookie that is out of date makes a stranger."""
+        token = self._spoken_token()
+        if token is not None:
+            self.who = self.authenticated(token)
+            return
+        if (cookie := self._cookie_token()) is not None:
+            try:
+                self.who = self.parts.accounts.authenticate(cookie)
+                self.has_cookie_session = True
+            except Unauthorized:
+                return
+
+    def authenticated(self, token: str) -> Identity:
+        try:
+            return self.parts.accounts.authenticate(token)
+        except Unauthorized:
+            self.parts.metrics.auth_failed("token")
+            raise
+
+    def _spoken_token(self) -> str | None:
+        scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return token.strip()
+        for protocol in self.subprotocols():
+            if protocol.startswith(BEARER_PROTOCOL):
+                return protocol.removeprefix(BEARER_PROTOCOL)
+        return None
+
+    def subprotocols(self) -> list[str]:
+        listed = self.request.headers.get("Sec-WebSocket-Protocol", "")
+        return [protocol.strip() for protocol in listed.split(",") if protocol.strip()]
+
+    def _cookie_token(self) -> str | None:
+        cookie = self.request.cookies.get(COOKIE)
+        return None if cookie is None else cookie.value
+
+    def _check_pace(self) -> None:
+        if not self.counted:
+            return
+        if self.who is not None:
+            self.parts.pace.take("http:participant", self.who.key)
+        else:
+            self.parts.pace.take("http:address", address_key(self.address))
+
+    def _check_own_page(self) -> None:
+        """Against forged requests: what a browser does by itself with the cookie must come from a
+        page of ours. OWASP, Cross-Site Request Forgery: checking the origin."""
+        if self.request.method in SAFE_METHODS or not self.has_cookie_session:
+            return
+        if not self.is_from_own_page():
+            raise Forbidden("This has to come from a page of the shop's chat.")
+
+    def is_from_own_page(self) -> bool:
+        """Whether the browser says that a page of ``public-url`` asks."""
+        origin = self.request.headers.get("Origin")
+        if origin is not None:
+            return origin == self.parts.settings.origin
+        return self.request.headers.get("Sec-Fetch-Site") == "same-origin"
+
+    # --- For the doors --------------------------------------------------------------------------
+
+    @property
+    def me(self) -> Identity:
+        """Who is asking, behind a door that no stranger passes."""
+        if self.who is None:
+            raise Unauthorized
+        return self.who
+
+    @property
+    def body(self) -> bytes:
+        """The whole body. Raises ``TooLarge``."""
+        if self._body_too_large:
+            raise TooLarge("A body may have 64 KiB.")
+        return bytes(self._body)
+
+    @property
+    def content_type(self) -> str:
+        kind: str = self.request.headers.get("Content-Type", "")
+        return kind.partition(";")[0].strip().lower()
+
+    def query(self, struct: type[_S]) -> _S:
+        """The address's query, checked. Raises ``Invalid``."""
+        names = {field.encode_name for field in events.fields_of(struct)}
+        values: dict[str, object] = {
+            name: found[-1].decode("utf-8", "replace")
+            for name, found in self.request.query_arguments.items()
+            if name in names
+        }
+        return events.convert(values, struct, strict=False)
+
+    def form(self) -> dict[str, str]:
+        """A posted form's fields. Raises ``UnsupportedMediaType`` and ``BadRequest``."""
+        if self.content_type != "application/x-www-form-urlencoded":
+            raise UnsupportedMediaType("A form is sent as application/x-www-form-urlencoded.")
+        try:
+            text = self.body.decode("utf-8")
+            fields = parse_qs(text, keep_blank_values=True, max_num_fields=FORM_FIELDS)
+        except ValueError:
+            raise BadRequest("This is not a form.") from None
+        return {name: values[-1] for name, values in fields.items()}
+
+    def give_session(self, token: str, who: Identity) -> None:
+        """Puts a token into the browser's cookie, for as long as it is valid."""
+        self.set_cookie(
+            COOKIE,
+            token,
+            path="/",
+            httponly=True,
+            samesite="Lax",
+            secure=self.parts.settings.secure,
+            max_age=max(0, who.expires_at - int(time.time())),
+        )
+
+    def take_session(self) -> None:
+        self.clear_cookie(COOKIE, path="/", httponly=True, samesite="Lax")
+
+    # --- Headers --------------------------------------------------------------------------------
+
+    def set_default_headers(self) -> None:
+        self.clear_header("Server")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Referrer-Policy", "same-origin")
+        self.set_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.set_header("Cross-Origin-Resource-Policy", "same-origin")
+        self.set_header(
+            "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()"
+        )
+        self.set_header("Content-Security-Policy", self.content_security_policy())
+        self.set_header("Cache-Control", "no-store")
+        if self.parts.settings.secure:
+            self.set_header("Strict-Transport-Security", "max-age=31536000")
+
+    def content_security_policy(self) -> str:
+        """Nothing at all; pages allow what they need."""
+        return "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+    # --- Errors ---------------------------------------------------------------------------------
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        error = self._error_of(status_code, kwargs)
+        self.set_status(STATUS[error.code] if error.code != "bad_request" else status_code)
+        if isinstance(error, BadRequest) and not 400 <= status_code < 500:
+            self.set_status(400)
+        if error.retry_after is not None:
+            self.set_header("Retry-After", str(max(1, round(error.retry_after + 0.499))))
+        if isinstance(error, TooLarge):
+            self.set_header("Connection", "close")  # the rest of the body is not wanted
+        if isinstance(error, Unauthorized):
+            self.set_header("WWW-Authenticate", 'Bearer realm="shopbell"')
+        self.parts.metrics.refused(error)
+        self.finish_error(error)
+
+    def finish_error(self, error: ChatError) -> None:
+        """Says an error in the manner of the door."""
+        raise NotImplementedError
+
+    def _error_of(self, status_code: int, kwargs: dict[str, Any]) -> ChatError:
+        _, error, _ = kwargs.get("exc_info", (None, None, None))
+        if isinstance(error, NotYours):
+            return NotFound("There is no such thing, or it is not yours.")
+        if isinstance(error, ChatError):
+            return error
+        if status_code == 404:
+            return NotFound("There is nothing here.")
+        if status_code == 405:
+            return BadRequest(f"{self.request.method} is not possible here.")
+        if 400 <= status_code < 500:
+            return BadRequest("This request is not understood.")
+        return Internal()
+
+    def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
+        """Refusals are answers; what is left is a fault of ours and goes to the log."""
+        if isinstance(value, ChatError | web.HTTPError | StreamClosedError):
+            return
+        log.error("%s %s failed", self.request.method, self.request.path, exc_info=value)
+
+    def on_connection_close(self) -> None:
+        """Who goes away does not stop what they asked for: a write's outcome must be known."""
+
+
+class JsonHandler(BaseHandler):
+    """Doors of the API. Each method that one offers is ``documented``."""
+
+    @classmethod
+    def calls(cls) -> dict[str, Call]:
+        """What this door offers, by method in small letters."""
+        offered = {name.lower(): getattr(cls, name.lower(), None) for name in cls.SUPPORTED_METHODS}
+        return {name: verb.call for name, verb in offered.items() if verb and hasattr(verb, "call")}
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        origin = self.request.headers.get("Origin")
+        self.set_header("Vary", "Origin")
+        if origin is not None and origin in self.parts.settings.allowed_origins:
+            # Without credentials: a foreign page shows its own token and never rides on a cookie.
+            self.set_header("Access-Control-Allow-Origin", origin)
+            self.set_header("Access-Control-Expose-Headers", "Retry-After")
+            self.set_header("Cross-Origin-Resource-Policy", "cross-origin")
+
+    def prepare(self) -> None:
+        if self.request.method != "OPTIONS":
+            super().prepare()
+
+    def options(self, *_: str, **__: str) -> None:
+        """A browser asks before it calls from a foreign page."""
+        methods = ", ".join([*(name.upper() for name in self.calls()), "OPTIONS"])
+        self.set_header("Allow", methods)
+        self.set_header("Access-Control-Allow-Methods", methods)
+        self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
+        self.set_header("Access-Control-Max-Age", str(PREFLIGHT_SECONDS))
+        self.clear_header("Content-Type")
+        self.set_status(204)
+
+    def decode(self, struct: type[_S]) -> _S:
+        """The body, checked. Raises ``UnsupportedMediaType``, ``BadRequest``, ``Invalid``."""
+        if self.content_type != "application/json":
+            raise UnsupportedMediaType("A body has to say that it is application/json.")
+        return events.decode(self.body, struct)
+
+    def answer(self, answer: Struct, *, status: int = 200) -> None:
+        self.set_status(status)
+        self.write(events.encode(answer))
+
+    def finish_error(self, error: ChatError) -> None:
+        self.write(events.encode(events.ErrorAnswer(events.error_data(error))))
+
+
+class PageHandler(BaseHandler):
+    """Doors that show HTML. A template gets one dataclass as ``page``."""
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+
+    def content_security_policy(self) -> str:
+        settings = self.parts.settings
+        socket = settings.origin.replace("http", "ws", 1)
+        return "; ".join(
+            [
+                "default-src 'none'",
+                "script-src 'self'",
+                "style-src 'self'",
+                "img-src 'self'",
+                f"connect-src 'self' {socket}",
+                "frame-src 'self'",
+                "form-action 'self'",
+                "base-uri 'none'",
+                f"frame-ancestors {self.frame_ancestors()}",
+            ]
+        )
+
+    def frame_ancestors(self) -> str:
+        """Who may put this page into a frame: nobody, but for the widget."""
+        return "'none'"
+
+    def page(self, template: str, page: object, *, status: int = 200) -> None:
+        """Renders a template; everything it needs has been awaited before."""
+        self.set_status(status)
+        self.write(
+            self.parts.templates.get_template(template).render(
+                page=page,
+                me=self.who,
+                static_url=self.static_url,
+                public_url=self.parts.settings.origin,
+            )
+        )
+
+    def finish_error(self, error: ChatError) -> None:
+        if isinstance(error, Unauthorized) and self.request.method in SAFE_METHODS:
+            self.clear_header("WWW-Authenticate")
+            self.redirect("/login?" + urlencode({"next": self.request.path}), status=303)
+            return
+        title = TITLES.get(error.code, "This was not understood")
+        self.page("error.html", ErrorPage(title, error.message), status=self.get_status())

@@ -1,0 +1,30 @@
+"""The API's doors to the list of conversations, and to sellers as anybody may see them."""
+
+from handlers.base import JsonHandler, documented, within_limit
+from models import events
+
+
+class ConversationsApi(JsonHandler):
+    """``GET /api/conversations``"""
+
+    @documented(
+        "Conversations, newest first",
+        answer=events.ConversationList,
+        query=events.ConversationsQuery,
+    )
+    async def get(self) -> None:
+        query = self.query(events.ConversationsQuery)
+        work = self.parts.history.conversations(
+            self.me, limit=query.limit, before=query.before, filter=query.filter
+        )
+        self.answer(await within_limit(work))
+
+
+class SellerApi(JsonHandler):
+    """``GET /api/sellers/ID``"""
+
+    public = True
+
+    @documented("A seller, for everybody", answer=events.SellerAnswer, refusals=("not_found",))
+    async def get(self, seller_id: str) -> None:
+        self.answer(events.SellerAnswer(await within_limit(self.parts.history.seller(seller_id))))

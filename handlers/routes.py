@@ -1,0 +1,93 @@
+"""Every address of the server on one page, each with its door."""
+
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from tornado import web
+
+from handlers import conversations, messages
+from handlers.assets import Assets
+from handlers.base import JsonHandler, PageHandler, Parts, log
+from handlers.socket import ChatSocket
+from models.chat import FRAME_BYTES
+from models.errors import NotFound
+
+STATIC: Final = Path(__file__).parent.parent / "static"
+PING_SECONDS: Final = 25  # a silent death is noticed after this and the next one
+PONG_SECONDS: Final = 10
+
+# A participant's id may hold what other routes would take for their own words, so the fixed
+# addresses stand first.
+ID: Final = r"([A-Za-z0-9_.@-]{1,64})"
+HEX: Final = r"([0-9a-f]{24})"
+
+API: Final[list[tuple[str, type[JsonHandler]]]] = [
+    (r"/api/messages/send", messages.SendApi),
+    (r"/api/messages/inbox", messages.InboxApi),
+    (r"/api/messages/sent", messages.SentApi),
+    (r"/api/messages/unread/count", messages.UnreadCountApi),
+    (rf"/api/messages/conversation/{ID}/([A-Za-z]+)", messages.ConversationApi),
+    (rf"/api/messages/{HEX}", messages.MessageApi),
+    (rf"/api/messages/{HEX}/read", messages.MessageReadApi),
+    (r"/api/conversations", conversations.ConversationsApi),
+    (rf"/api/sellers/{ID}", conversations.SellerApi),
+]
+
+PAGES: Final[list[tuple[str, type[web.RequestHandler]]]] = []
+
+
+class UnknownApi(JsonHandler):
+    """An address under ``/api`` that is none."""
+
+    public = True
+
+    def prepare(self) -> None:
+        super().prepare()
+        raise NotFound("There is no such call.")
+
+
+class UnknownPage(PageHandler):
+    """Any other address that is none."""
+
+    public = True
+
+    def prepare(self) -> None:
+        super().prepare()
+        raise NotFound("There is no such page.")
+
+
+def application(parts: Parts) -> web.Application:
+    """All doors, leading to these parts."""
+    doors = [(path, handler, {"parts": parts}) for path, handler in [*API, *PAGES]]
+    return web.Application(
+        [
+            *doors,
+            (r"/ws", ChatSocket, {"parts": parts}),
+            (r"/static/(.*)", Assets, {"path": str(STATIC)}),
+            (r"/api(?:/.*)?", UnknownApi, {"parts": parts}),
+        ],
+        default_handler_class=UnknownPage,
+        default_handler_args={"parts": parts},
+        static_path=str(STATIC),
+        static_handler_class=Assets,
+        log_function=_log_request,
+        websocket_ping_interval=PING_SECONDS,
+        websocket_ping_timeout=PONG_SECONDS,
+        websocket_max_message_size=FRAME_BYTES,
+    )
+
+
+def _log_request(handler: web.RequestHandler) -> None:
+    """One line a request. The query is left out: it may hold what nobody should read."""
+    if isinstance(handler, Assets) and handler.get_status() < 400:
+        return
+    who = getattr(handler, "who", None)
+    extra: dict[str, Any] = {
+        "status": handler.get_status(),
+        "ms": round((time.time() - handler.request._start_time) * 1000, 1),  # noqa: SLF001
+        "address": getattr(handler, "address", "") or handler.request.remote_ip,
+    }
+    if who is not None:
+        extra["who"] = who.key
+    log.info("%s %s", handler.request.method, handler.request.path, extra=extra)

@@ -1,0 +1,234 @@
+"""The WebSocket: frames in, one call on ``chat`` each, answers and events out.
+
+A shell round ``models/hub.py``'s ``Connection``, which tests can drive without a network.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable
+from itertools import count
+from typing import Any, Final
+
+from msgspec import Struct
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from handlers.base import SUBPROTOCOL, BaseHandler, within_limit
+from models import events
+from models.errors import (
+    ChatError,
+    Forbidden,
+    Internal,
+    NotRegistered,
+    RateLimited,
+)
+from models.hub import Connection
+
+REGISTER_SECONDS: Final = 10  # CONTRACT section 4: else 4408
+SOCKETS: Final = {"Buyer": 10, "Seller": 50}  # open at the same time, of one participant
+SOCKETS_IN_ALL: Final = 2_000
+SOCKETS_RETRY_SECONDS: Final = 30
+UNANSWERED: Final = 100  # messages of one socket that may wait for the database
+WARNINGS: Final = 3  # CONTRACT section 4: three warnings, then 4429
+CALM_SECONDS: Final = 60  # after so long without a warning they are forgotten
+PACED_BY_PERSON: Final = frozenset({"send_message", "typing"})  # these have limits of their own
+
+EXPIRED: Final = 4401
+NOT_REGISTERED: Final = 4408
+FLOODING: Final = 4429
+RESTARTING: Final = 1012
+
+log = logging.getLogger("shopbell.socket")
+_numbers = count(1)
+
+
+class ChatSocket(BaseHandler, WebSocketHandler):
+    """One client's socket. Refused before the upgrade, so that the client sees a status."""
+
+    connection: Connection
+
+    # --- Before the upgrade ---------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        super().prepare()
+        if not self._is_origin_allowed():
+            self.parts.metrics.auth_failed("origin")
+            raise Forbidden("Pages of this origin may not connect.")
+        if self.parts.settings.rate_limits:
+            self._check_sockets()
+
+    def check_origin(self, origin: str) -> bool:
+        """CONTRACT section 4: an exact match, nothing alike. Tornado asks only where the browser
+        does not say ``Sec-Fetch-Site: same-origin``, so ``prepare`` has asked before."""
+        return origin in self.parts.settings.origins
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        return SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
+
+    def get_compression_options(self) -> None:
+        """None: compressed frames could hide their size, and cost memory a socket."""
+
+    def _is_origin_allowed(self) -> bool:
+        origin = self.request.headers.get("Origin") or self.request.headers.get(
+            "Sec-Websocket-Origin"
+        )
+        if origin is None:
+            return not self.has_cookie_session
+        return self.check_origin(origin)
+
+    def _check_sockets(self) -> None:
+        who = self.me
+        hub = self.parts.hub
+        many = hub.open_of(who.key) >= SOCKETS[who.participant.type]
+        if many or hub.count >= SOCKETS_IN_ALL:
+            raise RateLimited(
+                "Too many sockets are open.", retry_after=float(SOCKETS_RETRY_SECONDS)
+            )
+
+    # --- The socket's life ----------------------------------------------------------------------
+
+    def open(self, *_: str, **__: str) -> None:
+        self.set_nodelay(True)  # else an answer waits 40 ms for the client's acknowledgement
+        self._name = f"socket {next(_numbers)}"
+        self._wake = asyncio.Event()
+        self._taken = asyncio.Event()
+        self._unanswered: set[asyncio.Task[None]] = set()
+        self._warnings = 0
+        self._warned_at = 0.0
+        self.connection = Connection(self.me, wake=self._wake.set, close=self.close)
+        self.parts.hub.connect(self.connection)
+        loop = asyncio.get_running_loop()
+        self._writer = loop.create_task(self._write())
+        self._timer = loop.call_later(REGISTER_SECONDS, self._give_up_waiting)
+        log.info("opened", extra={"socket": self._name, "who": self.me.key})
+
+    async def on_message(self, message: str | bytes) -> None:
+        # Without this a fast client's frames, all of them in the buffer, starve everybody else.
+        await asyncio.sleep(0)
+        if self.parts.accounts.is_refused(self.me):
+            self.close(EXPIRED, "the session has ended")
+            return
+        frame_id: Any = None
+        try:
+            frame = events.decode_frame(message)
+            frame_id = frame.id
+            await self._take(frame)
+        except events.FrameRefused as refused:
+            self._refuse(refused.error, refused.frame_id)
+            self._count_refused_frame()
+        except ChatError as error:
+            self._refuse(error, frame_id)
+        except Exception:  # one guard a frame: the socket stays
+            log.exception("a frame failed", extra={"socket": self._name})
+            self._refuse(Internal(), frame_id)
+
+    def on_close(self) -> None:
+        if not hasattr(self, "connection"):
+            return
+        self._timer.cancel()
+        self._writer.cancel()
+        self.parts.chat.disconnect(self.connection)
+        self.parts.metrics.closed(self.close_code)
+        extra = {"socket": self._name, "who": self.me.key, "code": self.close_code}
+        log.info("closed", extra=extra)
+
+    # --- Frames ---------------------------------------------------------------------------------
+
+    async def _take(self, frame: events.Frame) -> None:
+        row = events.command_for(frame)
+        if not self.connection.registered and row.data is not events.RegisterUser:
+            self._check_flood()
+            raise NotRegistered("register_user comes first.")
+        if frame.event not in PACED_BY_PERSON:
+            self._check_flood()
+        command = events.decode(frame.data, row.data)
+        method = getattr(self.parts.chat, row.method)
+        result = await within_limit(method(self.me, command, self.connection))
+        if isinstance(result, Struct):
+            self._acknowledge(frame.id, result)
+        else:
+            await self._answer_later(frame.id, result)
+        if self.connection.catching_up is not None:
+            self._timer.cancel()
+            await self.parts.chat.catch_up(self.connection, self._until_taken)
+
+    async def _answer_later(self, frame_id: Any, work: Awaitable[Struct]) -> None:
+        """A message is in the journal's order by now; the next frame need not wait for its answer,
+        so that many share one round."""
+        task = asyncio.create_task(self._answer(frame_id, work))
+        self._unanswered.add(task)
+        task.add_done_callback(self._unanswered.discard)
+        if len(self._unanswered) >= UNANSWERED:
+            await asyncio.wait(self._unanswered, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _answer(self, frame_id: Any, work: Awaitable[Struct]) -> None:
+        started = time.monotonic()
+        try:
+            result = await within_limit(work)
+        except ChatError as error:
+            self.parts.metrics.sent("refused", time.monotonic() - started)
+            self._refuse(error, frame_id)
+        except Exception:
+            log.exception("a message failed", extra={"socket": self._name})
+            self._refuse(Internal(), frame_id)
+        else:
+            repeated = isinstance(result, events.Sent) and result.duplicate
+            self.parts.metrics.sent("repeated" if repeated else "acked", time.monotonic() - started)
+            self._acknowledge(frame_id, result)
+
+    def _acknowledge(self, frame_id: Any, data: Struct) -> None:
+        if frame_id is not None:
+            self.connection.answer(events.encode_ack(frame_id, data))
+
+    def _refuse(self, error: ChatError, frame_id: Any) -> None:
+        self.parts.metrics.refused(error)
+        self.connection.answer(events.encode_error(frame_id, events.error_data(error)))
+
+    # --- Flooding -------------------------------------------------------------------------------
+
+    def _check_flood(self) -> None:
+        """Raises ``RateLimited`` for an event too many, and ends who goes on after warnings."""
+        try:
+            self.parts.pace.take("events", self._name)
+        except RateLimited:
+            now = time.monotonic()
+            self._warnings = 1 if now - self._warned_at > CALM_SECONDS else self._warnings + 1
+            self._warned_at = now
+            if self._warnings > WARNINGS:
+                self.close(FLOODING, "flooding")
+            raise
+
+    def _count_refused_frame(self) -> None:
+        try:
+            self._check_flood()
+        except RateLimited as error:
+            self._refuse(error, None)
+
+    def _give_up_waiting(self) -> None:
+        if not self.connection.registered:
+            self.close(NOT_REGISTERED, "register_user did not come")
+
+    # --- Writing --------------------------------------------------------------------------------
+
+    async def _write(self) -> None:
+        """The only one that writes: empties the outbox, several events as one array."""
+        outbox = self.connection.outbox
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                while (frame := outbox.take()) is not None:
+                    await self.write_message(frame)
+                    self._taken.set()
+            except WebSocketClosedError:
+                return
+
+    async def _until_taken(self) -> None:
+        """Waits until half of the outbox is free, for a replay to go on."""
+        while not self.connection.outbox.is_half_empty:
+            self._taken.clear()
+            await self._taken.wait()
+
+    def finish_error(self, error: ChatError) -> None:
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.write(events.encode(events.ErrorAnswer(events.error_data(error))))
