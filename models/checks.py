@@ -1,0 +1,106 @@
+"""What can be wrong with a shop's settings, files, clock and database, in words.
+
+Looks and says; mends nothing.
+"""
+
+import shutil
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+from models import data_dir
+from models.options import SettingsError
+from models.settings import SECRET_FILES, Settings
+from models.store import Greeting
+from models.version import too_old
+
+# MongoDB's versions, as "hello" tells them.
+WIRE_6_0: Final = 17
+WIRE_8_0: Final = 25
+
+CLOCK_SLACK: Final = timedelta(seconds=30)  # as much as a token's issuer may be ahead
+BUILT_IN: Final = 2026  # a clock before this year has never been set
+
+FREE_BYTES: Final = 1024**3
+FREE_SHARE: Final = 0.05
+
+
+def faults_of_program() -> list[str]:
+    """Libraries that are too old."""
+    return too_old()
+
+
+def faults_of_settings(settings: Settings) -> list[str]:
+    """What is possible, and yet not wise."""
+    return [*_open_to_the_network(settings), *_secret_files(settings), *_disk(settings.data_dir)]
+
+
+def faults_of_clock(now: datetime) -> list[str]:
+    """A clock that cannot be right."""
+    if now.year < BUILT_IN:
+        return [f"The clock says {now:%Y-%m-%d %H:%M} UTC; tokens would end at the wrong time."]
+    return []
+
+
+def faults_of_database(
+    greeting: Greeting, newest: datetime | None, now: datetime, *, is_embedded: bool
+) -> list[str]:
+    """What the database says of itself, and the ``newest`` moment that is stored there."""
+    found = []
+    if greeting.wire_version < WIRE_6_0:
+        found.append("The database is older than MongoDB 6.")
+    if not is_embedded and not greeting.is_replica_set:
+        told = "The database is a standalone server; a replica set or Atlas is needed"
+        if greeting.wire_version >= WIRE_8_0:
+            told += ": a standalone MongoDB 8 was seen to lose acknowledged messages when killed"
+        found.append(f"{told}.")
+    if abs(greeting.clock - now) > CLOCK_SLACK:
+        seconds = abs(greeting.clock - now).total_seconds()
+        found.append(f"This machine's clock and the database's differ by {seconds:.0f} seconds.")
+    if newest is not None and newest - now > CLOCK_SLACK:
+        found.append(
+            f"The clock is behind what is stored: the newest is of {newest:%Y-%m-%d %H:%M}."
+        )
+    return found
+
+
+def _open_to_the_network(settings: Settings) -> Iterator[str]:
+    if not settings.secure and not _is_loopback(settings.address):
+        yield (
+            f"It listens on {settings.address} without https: passwords and messages travel in the"
+            " clear. Put a proxy with TLS in front and give --public-url=https://…."
+        )
+    if settings.secure and not settings.trusted_proxies:
+        yield (
+            "public-url is https, so a proxy stands in front, but trusted-proxies is empty: all"
+            " visitors count as one address, and share its limits."
+        )
+
+
+def _secret_files(settings: Settings) -> Iterator[str]:
+    try:
+        for path in (settings.data_dir, *(settings.data_dir / name for name in SECRET_FILES)):
+            if path.exists() and data_dir.open_to_others(path):
+                yield f"{path} is open to others on this machine; chmod go= {path}."
+        if all((settings.data_dir / name).exists() for name in SECRET_FILES):
+            settings.with_secrets()
+    except OSError as error:
+        yield f"{error.filename} cannot be looked at: {error.strerror}."
+    except SettingsError as error:
+        yield str(error)
+
+
+def _disk(directory: Path) -> Iterator[str]:
+    if directory.exists():
+        disk = shutil.disk_usage(directory)
+        if disk.free < min(FREE_BYTES, disk.total * FREE_SHARE):
+            yield f"The disk of {directory} is nearly full: {disk.free // 1024**2} MiB are left."
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return address.lower() == "localhost"
