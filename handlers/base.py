@@ -17,9 +17,7 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from models import events
-from models.accounts import Accounts
 from models.addresses import address_key, visitor_address
-from models.chat import Chat
 from models.conversation import Identity
 from models.errors import (
     BadRequest,
@@ -33,13 +31,7 @@ from models.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from models.guests import Guests
-from models.history import History
-from models.hub import Hub
-from models.metrics import Metrics
-from models.pace import Pace
-from models.settings import Settings
-from models.store import Store
+from models.shop import Shop
 
 BODY_BYTES: Final = 64 * 1024  # CONTRACT section 5
 FORM_FIELDS: Final = 100
@@ -79,18 +71,14 @@ log = logging.getLogger("shopbell.http")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the doors lead to, put together by ``server.py``."""
+    """What the doors lead to, put together by ``server.py``.
 
-    settings: Settings
-    store: Store
-    hub: Hub
-    chat: Chat
-    history: History
-    accounts: Accounts
-    guests: Guests
-    pace: Pace
-    metrics: Metrics
+    ``is_ready`` answers whether requests are still welcome.
+    """
+
+    shop: Shop
     templates: jinja2.Environment
+    is_ready: Callable[[], bool] = lambda: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +153,22 @@ class BaseHandler(web.RequestHandler):
     counted: ClassVar[bool] = True  # whether the limits on HTTP calls apply
     who: Identity | None
 
-    def initialize(self, parts: Parts) -> None:
-        self.parts = parts
+    def initialize(self) -> None:
         self.who = None
         self.address = ""
         self.has_cookie_session = False
         self._body = bytearray()
         self._body_too_large = False
+
+    @property
+    def parts(self) -> Parts:
+        # Tornado sets the default headers before ``initialize``, so it cannot be given there.
+        parts: Parts = self.application.settings["parts"]
+        return parts
+
+    @property
+    def shop(self) -> Shop:
+        return self.parts.shop
 
     # --- Before the door opens ------------------------------------------------------------------
 
@@ -197,7 +194,7 @@ class BaseHandler(web.RequestHandler):
         """The address of who is asking, behind the proxies that are trusted."""
         peer = self.request.remote_ip or ""
         forwarded = self.request.headers.get("X-Forwarded-For")
-        return visitor_address(peer, forwarded, self.parts.settings.trusts)
+        return visitor_address(peer, forwarded, self.shop.settings.trusts)
 
     def _find_who(self) -> None:
         """CONTRACT section 2: the header, then the subprotocols, then the cookie. What is said on
@@ -208,16 +205,16 @@ class BaseHandler(web.RequestHandler):
             return
         if (cookie := self._cookie_token()) is not None:
             try:
-                self.who = self.parts.accounts.authenticate(cookie)
+                self.who = self.shop.accounts.authenticate(cookie)
                 self.has_cookie_session = True
             except Unauthorized:
                 return
 
     def authenticated(self, token: str) -> Identity:
         try:
-            return self.parts.accounts.authenticate(token)
+            return self.shop.accounts.authenticate(token)
         except Unauthorized:
-            self.parts.metrics.auth_failed("token")
+            self.shop.metrics.auth_failed("token")
             raise
 
     def _spoken_token(self) -> str | None:
@@ -241,9 +238,9 @@ class BaseHandler(web.RequestHandler):
         if not self.counted:
             return
         if self.who is not None:
-            self.parts.pace.take("http:participant", self.who.key)
+            self.shop.pace.take("http:participant", self.who.key)
         else:
-            self.parts.pace.take("http:address", address_key(self.address))
+            self.shop.pace.take("http:address", address_key(self.address))
 
     def _check_own_page(self) -> None:
         """Against forged requests: what a browser does by itself with the cookie must come from a
@@ -257,7 +254,7 @@ class BaseHandler(web.RequestHandler):
         """Whether the browser says that a page of ``public-url`` asks."""
         origin = self.request.headers.get("Origin")
         if origin is not None:
-            return origin == self.parts.settings.origin
+            return origin == self.shop.settings.origin
         return self.request.headers.get("Sec-Fetch-Site") == "same-origin"
 
     # --- For the doors --------------------------------------------------------------------------
@@ -310,7 +307,7 @@ class BaseHandler(web.RequestHandler):
             path="/",
             httponly=True,
             samesite="Lax",
-            secure=self.parts.settings.secure,
+            secure=self.shop.settings.secure,
             max_age=max(0, who.expires_at - int(time.time())),
         )
 
@@ -330,7 +327,7 @@ class BaseHandler(web.RequestHandler):
         )
         self.set_header("Content-Security-Policy", self.content_security_policy())
         self.set_header("Cache-Control", "no-store")
-        if self.parts.settings.secure:
+        if self.shop.settings.secure:
             self.set_header("Strict-Transport-Security", "max-age=31536000")
 
     def content_security_policy(self) -> str:
@@ -350,7 +347,7 @@ class BaseHandler(web.RequestHandler):
             self.set_header("Connection", "close")  # the rest of the body is not wanted
         if isinstance(error, Unauthorized):
             self.set_header("WWW-Authenticate", 'Bearer realm="shopbell"')
-        self.parts.metrics.refused(error)
+        self.shop.metrics.refused(error)
         self.finish_error(error)
 
     def finish_error(self, error: ChatError) -> None:
@@ -395,7 +392,7 @@ class JsonHandler(BaseHandler):
         self.set_header("Content-Type", "application/json; charset=utf-8")
         origin = self.request.headers.get("Origin")
         self.set_header("Vary", "Origin")
-        if origin is not None and origin in self.parts.settings.allowed_origins:
+        if origin is not None and origin in self.shop.settings.allowed_origins:
             # Without credentials: a foreign page shows its own token and never rides on a cookie.
             self.set_header("Access-Control-Allow-Origin", origin)
             self.set_header("Access-Control-Expose-Headers", "Retry-After")
@@ -437,7 +434,7 @@ class PageHandler(BaseHandler):
         self.set_header("Content-Type", "text/html; charset=utf-8")
 
     def content_security_policy(self) -> str:
-        settings = self.parts.settings
+        settings = self.shop.settings
         socket = settings.origin.replace("http", "ws", 1)
         return "; ".join(
             [
@@ -465,7 +462,7 @@ class PageHandler(BaseHandler):
                 page=page,
                 me=self.who,
                 static_url=self.static_url,
-                public_url=self.parts.settings.origin,
+                public_url=self.shop.settings.origin,
             )
         )
 

@@ -14,7 +14,7 @@ class ConversationsApi(JsonHandler):
     )
     async def get(self) -> None:
         query = self.query(events.ConversationsQuery)
-        work = self.parts.history.conversations(
+        work = self.shop.history.conversations(
             self.me, limit=query.limit, before=query.before, filter=query.filter
         )
         self.answer(await within_limit(work))
@@ -27,4 +27,4 @@ class SellerApi(JsonHandler):
 
     @documented("A seller, for everybody", answer=events.SellerAnswer, refusals=("not_found",))
     async def get(self, seller_id: str) -> None:
-        self.answer(events.SellerAnswer(await within_limit(self.parts.history.seller(seller_id))))
+        self.answer(events.SellerAnswer(await within_limit(self.shop.history.seller(seller_id))))

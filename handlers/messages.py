@@ -19,7 +19,7 @@ class SendApi(JsonHandler):
     )
     async def post(self) -> None:
         command = self.decode(events.SendMessage)
-        sent = await within_limit(self.parts.chat.send(self.me, command))
+        sent = await within_limit(self.shop.chat.send(self.me, command))
         status = 200 if sent.duplicate else 201
         self.answer(events.MessageAnswer(sent.message), status=status)
 
@@ -34,7 +34,7 @@ class InboxApi(JsonHandler):
     )
     async def get(self) -> None:
         query = self.query(events.MessagesQuery)
-        work = self.parts.history.received(
+        work = self.shop.history.received(
             self.me, limit=query.limit, before=query.before, unread=query.unread == "1"
         )
         self.answer(await within_limit(work))
@@ -50,7 +50,7 @@ class SentApi(JsonHandler):
     )
     async def get(self) -> None:
         query = self.query(events.MessagesQuery)
-        work = self.parts.history.sent(self.me, limit=query.limit, before=query.before)
+        work = self.shop.history.sent(self.me, limit=query.limit, before=query.before)
         self.answer(await within_limit(work))
 
 
@@ -59,7 +59,7 @@ class MessageApi(JsonHandler):
 
     @documented("One message", answer=events.MessageAnswer, refusals=("not_found",))
     async def get(self, message_id: str) -> None:
-        message = await within_limit(self.parts.history.message(self.me, message_id))
+        message = await within_limit(self.shop.history.message(self.me, message_id))
         self.answer(events.MessageAnswer(message))
 
 
@@ -72,7 +72,7 @@ class MessageReadApi(JsonHandler):
         refusals=("forbidden", "not_found"),
     )
     async def put(self, message_id: str) -> None:
-        self.answer(await within_limit(self.parts.chat.read_message(self.me, message_id)))
+        self.answer(await within_limit(self.shop.chat.read_message(self.me, message_id)))
 
 
 class UnreadCountApi(JsonHandler):
@@ -80,7 +80,7 @@ class UnreadCountApi(JsonHandler):
 
     @documented("How much is unread", answer=events.UnreadCount)
     async def get(self) -> None:
-        self.answer(await within_limit(self.parts.history.unread_count(self.me)))
+        self.answer(await within_limit(self.shop.history.unread_count(self.me)))
 
 
 class ConversationApi(JsonHandler):
@@ -99,7 +99,7 @@ class ConversationApi(JsonHandler):
         else:
             raise NotFound("A participant is a Buyer or a Seller.")
         query = self.query(events.ConversationQuery)
-        work = self.parts.history.conversation(
+        work = self.shop.history.conversation(
             self.me, participant, before=query.before, after=query.after, limit=query.limit
         )
         self.answer(await within_limit(work))

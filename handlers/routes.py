@@ -59,16 +59,16 @@ class UnknownPage(PageHandler):
 
 def application(parts: Parts) -> web.Application:
     """All doors, leading to these parts."""
-    doors = [(path, handler, {"parts": parts}) for path, handler in [*API, *PAGES]]
     return web.Application(
         [
-            *doors,
-            (r"/ws", ChatSocket, {"parts": parts}),
+            *API,
+            *PAGES,
+            (r"/ws", ChatSocket),
             (r"/static/(.*)", Assets, {"path": str(STATIC)}),
-            (r"/api(?:/.*)?", UnknownApi, {"parts": parts}),
+            (r"/api(?:/.*)?", UnknownApi),
         ],
         default_handler_class=UnknownPage,
-        default_handler_args={"parts": parts},
+        parts=parts,
         static_path=str(STATIC),
         static_handler_class=Assets,
         log_function=_log_request,

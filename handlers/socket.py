@@ -22,7 +22,7 @@ from models.errors import (
     NotRegistered,
     RateLimited,
 )
-from models.hub import Connection
+from models.hub import SESSION_ENDED, Connection
 
 REGISTER_SECONDS: Final = 10  # CONTRACT section 4: else 4408
 SOCKETS: Final = {"Buyer": 10, "Seller": 50}  # open at the same time, of one participant
@@ -33,10 +33,8 @@ WARNINGS: Final = 3  # CONTRACT section 4: three warnings, then 4429
 CALM_SECONDS: Final = 60  # after so long without a warning they are forgotten
 PACED_BY_PERSON: Final = frozenset({"send_message", "typing"})  # these have limits of their own
 
-EXPIRED: Final = 4401
 NOT_REGISTERED: Final = 4408
 FLOODING: Final = 4429
-RESTARTING: Final = 1012
 
 log = logging.getLogger("shopbell.socket")
 _numbers = count(1)
@@ -52,15 +50,15 @@ class ChatSocket(BaseHandler, WebSocketHandler):
     def prepare(self) -> None:
         super().prepare()
         if not self._is_origin_allowed():
-            self.parts.metrics.auth_failed("origin")
+            self.shop.metrics.auth_failed("origin")
             raise Forbidden("Pages of this origin may not connect.")
-        if self.parts.settings.rate_limits:
+        if self.shop.settings.rate_limits:
             self._check_sockets()
 
     def check_origin(self, origin: str) -> bool:
         """CONTRACT section 4: an exact match, nothing alike. Tornado asks only where the browser
         does not say ``Sec-Fetch-Site: same-origin``, so ``prepare`` has asked before."""
-        return origin in self.parts.settings.origins
+        return origin in self.shop.settings.origins
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
         return SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
@@ -78,7 +76,7 @@ class ChatSocket(BaseHandler, WebSocketHandler):
 
     def _check_sockets(self) -> None:
         who = self.me
-        hub = self.parts.hub
+        hub = self.shop.hub
         many = hub.open_of(who.key) >= SOCKETS[who.participant.type]
         if many or hub.count >= SOCKETS_IN_ALL:
             raise RateLimited(
@@ -96,7 +94,7 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         self._warnings = 0
         self._warned_at = 0.0
         self.connection = Connection(self.me, wake=self._wake.set, close=self.close)
-        self.parts.hub.connect(self.connection)
+        self.shop.hub.connect(self.connection)
         loop = asyncio.get_running_loop()
         self._writer = loop.create_task(self._write())
         self._timer = loop.call_later(REGISTER_SECONDS, self._give_up_waiting)
@@ -105,8 +103,8 @@ class ChatSocket(BaseHandler, WebSocketHandler):
     async def on_message(self, message: str | bytes) -> None:
         # Without this a fast client's frames, all of them in the buffer, starve everybody else.
         await asyncio.sleep(0)
-        if self.parts.accounts.is_refused(self.me):
-            self.close(EXPIRED, "the session has ended")
+        if self.shop.accounts.is_refused(self.me):
+            self.close(SESSION_ENDED, "the session has ended")
             return
         frame_id: Any = None
         try:
@@ -127,8 +125,8 @@ class ChatSocket(BaseHandler, WebSocketHandler):
             return
         self._timer.cancel()
         self._writer.cancel()
-        self.parts.chat.disconnect(self.connection)
-        self.parts.metrics.closed(self.close_code)
+        self.shop.chat.disconnect(self.connection)
+        self.shop.metrics.closed(self.close_code)
         extra = {"socket": self._name, "who": self.me.key, "code": self.close_code}
         log.info("closed", extra=extra)
 
@@ -142,7 +140,7 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         if frame.event not in PACED_BY_PERSON:
             self._check_flood()
         command = events.decode(frame.data, row.data)
-        method = getattr(self.parts.chat, row.method)
+        method = getattr(self.shop.chat, row.method)
         result = await within_limit(method(self.me, command, self.connection))
         if isinstance(result, Struct):
             self._acknowledge(frame.id, result)
@@ -150,7 +148,7 @@ class ChatSocket(BaseHandler, WebSocketHandler):
             await self._answer_later(frame.id, result)
         if self.connection.catching_up is not None:
             self._timer.cancel()
-            await self.parts.chat.catch_up(self.connection, self._until_taken)
+            await self.shop.chat.catch_up(self.connection, self._until_taken)
 
     async def _answer_later(self, frame_id: Any, work: Awaitable[Struct]) -> None:
         """A message is in the journal's order by now; the next frame need not wait for its answer,
@@ -166,14 +164,14 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         try:
             result = await within_limit(work)
         except ChatError as error:
-            self.parts.metrics.sent("refused", time.monotonic() - started)
+            self.shop.metrics.sent("refused", time.monotonic() - started)
             self._refuse(error, frame_id)
         except Exception:
             log.exception("a message failed", extra={"socket": self._name})
             self._refuse(Internal(), frame_id)
         else:
             repeated = isinstance(result, events.Sent) and result.duplicate
-            self.parts.metrics.sent("repeated" if repeated else "acked", time.monotonic() - started)
+            self.shop.metrics.sent("repeated" if repeated else "acked", time.monotonic() - started)
             self._acknowledge(frame_id, result)
 
     def _acknowledge(self, frame_id: Any, data: Struct) -> None:
@@ -181,7 +179,7 @@ class ChatSocket(BaseHandler, WebSocketHandler):
             self.connection.answer(events.encode_ack(frame_id, data))
 
     def _refuse(self, error: ChatError, frame_id: Any) -> None:
-        self.parts.metrics.refused(error)
+        self.shop.metrics.refused(error)
         self.connection.answer(events.encode_error(frame_id, events.error_data(error)))
 
     # --- Flooding -------------------------------------------------------------------------------
@@ -189,7 +187,7 @@ class ChatSocket(BaseHandler, WebSocketHandler):
     def _check_flood(self) -> None:
         """Raises ``RateLimited`` for an event too many, and ends who goes on after warnings."""
         try:
-            self.parts.pace.take("events", self._name)
+            self.shop.pace.take("events", self._name)
         except RateLimited:
             now = time.monotonic()
             self._warnings = 1 if now - self._warned_at > CALM_SECONDS else self._warnings + 1

@@ -58,9 +58,9 @@ class Chat:
         guests: Guests,
         tokens: Tokens,
         pace: Pace,
-        epoch: str,
         now: Callable[[], float] = time.time,
     ) -> None:
+        self.epoch = ""  # the store's; known once it is open
         self._store = store
         self._ledger = ledger
         self._journal = journal
@@ -70,7 +70,6 @@ class Chat:
         self._guests = guests
         self._tokens = tokens
         self._pace = pace
-        self._epoch = epoch
         self._now = now
         self._introduced: dict[str, str] = {}  # whose record is known to be there, and their name
         ledger.on_found = self._tell_found
@@ -111,7 +110,7 @@ class Chat:
         return events.Registered(
             user=who.user,
             server_time=timestamp(moment(self._now())),
-            epoch=self._epoch,
+            epoch=self.epoch,
             unread=unread.count,
             conversations=shown,
             limits=self._limits(who),
@@ -133,7 +132,7 @@ class Chat:
             for conversation in await self._ledger.get_all(own) if own else []:
                 if connection.who.key in conversation.keys:
                     seq = wanted.since[conversation.id]
-                    foreign = wanted.epoch is not None and wanted.epoch != self._epoch
+                    foreign = wanted.epoch is not None and wanted.epoch != self.epoch
                     await self._replay(connection, conversation, seq, flush, foreign=foreign)
         finally:
             connection.release()

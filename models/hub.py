@@ -12,6 +12,7 @@ from models.conversation import Identity
 OUTBOX_BYTES: Final = 1024 * 1024  # CONTRACT section 4: over 1 MiB waiting is too slow a reader
 FRAME_EVENTS: Final = 500  # events put into one frame at most
 TOO_SLOW: Final = 1013  # RFC 6455 registry: try again later
+SESSION_ENDED: Final = 4401
 
 
 class Outbox:
@@ -162,6 +163,12 @@ class Hub:
     def everybody(self) -> Iterator[Connection]:
         """Every open socket; safe against changes meanwhile."""
         return iter([connection for open_ in self._of.values() for connection in open_])
+
+    def close_refused(self, is_refused: Callable[[Identity], bool]) -> None:
+        """Ends the sockets of those whose token is no longer good."""
+        for connection in self.everybody():
+            if is_refused(connection.who):
+                connection.close(SESSION_ENDED, "the session has ended")
 
     def publish(
         self,

@@ -17,13 +17,17 @@ import uuid
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import hypothesis
 import packaging.version
 import pytest
 from tornado.httpclient import HTTPRequest
+from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
+from tornado.netutil import bind_sockets
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 
@@ -277,3 +281,72 @@ async def open_socket() -> AsyncGenerator[SocketOpener]:
     for socket in sockets:
         while await socket.read_message() is not None:
             pass
+
+
+# --- A server -----------------------------------------------------------------------------------
+
+
+@dataclass
+class Served:
+    """A server of a test's own, in its process: real doors on a loopback port."""
+
+    url: str
+    shop: Any
+    http: HTTPServer
+
+    def token(self, type_: str, id_: str, name: str = "", *, seconds: int = 3600) -> str:
+        """What introduces somebody."""
+        from models.conversation import Participant
+
+        participant = Participant("Seller" if type_ == "Seller" else "Buyer", id_)
+        return self.shop.tokens.issue(participant, name or id_.title(), seconds=seconds)
+
+
+Serve = Callable[..., Awaitable[Served]]
+
+
+@pytest.fixture
+async def serve(engine_uri: str, database_name: str, tmp_path: Path) -> AsyncGenerator[Serve]:
+    """Starts servers on this test's database: ``await serve(rate_limits="off", …)``.
+
+    Two of them are two processes' worth of server on one database.
+    """
+    from handlers.base import Parts
+    from handlers.routes import application
+    from handlers.templates import template_environment
+    from models.settings import read_settings
+    from models.shop import Shop
+    from models.store import Store
+
+    running: list[tuple[Served, list[asyncio.Task[None]]]] = []
+
+    async def start(uri: str = engine_uri, **settings: str) -> Served:
+        sockets = bind_sockets(0, "127.0.0.1")
+        flags = {name.replace("_", "-"): value for name, value in settings.items()}
+        read = read_settings({"data-dir": str(tmp_path / "data"), **flags}, {})
+        read = read.listening_on(sockets[0].getsockname()[1]).with_secrets()
+        shop = Shop(read, Store(uri, database_name))
+        await shop.open()
+        tasks = [asyncio.ensure_future(work) for work in shop.work().values()]
+        http = HTTPServer(application(Parts(shop, template_environment())))
+        http.add_sockets(sockets)
+        served = Served(f"http://127.0.0.1:{read.port}", shop, http)
+        running.append((served, tasks))
+        return served
+
+    yield start
+    for served, tasks in running:
+        served.http.stop()
+        for connection in served.shop.hub.everybody():
+            connection.close(1001, "the test is over")
+        await served.http.close_all_connections()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        served.shop.close()
+
+
+@pytest.fixture
+async def server(serve: Serve) -> Served:
+    """One server with the default settings, but without limits on pace."""
+    return await serve(rate_limits="off")

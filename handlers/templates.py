@@ -1,0 +1,19 @@
+"""How pages are rendered: Jinja, escaping by itself, loud about what is missing."""
+
+from pathlib import Path
+from typing import Final
+
+import jinja2
+
+TEMPLATES: Final = Path(__file__).parent.parent / "templates"
+
+
+def template_environment() -> jinja2.Environment:
+    """Made once a server; templates are compiled at their first use."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

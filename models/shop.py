@@ -1,0 +1,88 @@
+"""A whole shop's chat: the models' parts put together, in the order in which they need each other."""
+
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from models.accounts import Accounts
+from models.chat import Chat
+from models.guests import Guests
+from models.history import History
+from models.hub import Hub
+from models.journal import Journal
+from models.ledger import Ledger
+from models.live import Live
+from models.metrics import Metrics
+from models.pace import Pace
+from models.presence import Presence, TypingBoard
+from models.settings import Settings
+from models.store import Store
+from models.tokens import Tokens
+
+DRAIN_SECONDS: Final = 5.0  # how long a stop waits for messages that were accepted
+
+
+class Shop:
+    """The parts of one shop, made inside the running loop.
+
+    ``settings`` must have their secrets. Nothing happens before ``open``; ``work`` must run for as
+    long as anybody is served.
+    """
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.settings = settings
+        self.store = store
+        self.metrics = Metrics()
+        self.hub = Hub()
+        self.pace = Pace(enabled=settings.rate_limits)
+        self.tokens = Tokens(settings.secret, settings.identity_secret)
+        self.accounts = Accounts(store, self.tokens, self.pace)
+        self.ledger = Ledger(store)
+        self.journal = Journal(store, self.ledger)
+        presence = Presence()
+        self.history = History(store, self.ledger, presence)
+        self.guests = Guests(store, self.ledger, self.journal, self.hub, self.accounts, self.tokens)
+        self.chat = Chat(
+            store=store,
+            ledger=self.ledger,
+            journal=self.journal,
+            hub=self.hub,
+            live=Live(self.hub, presence, TypingBoard()),
+            history=self.history,
+            guests=self.guests,
+            tokens=self.tokens,
+            pace=self.pace,
+        )
+        self.accounts.on_revoked = self.hub.close_refused
+
+    async def open(self) -> None:
+        """Readies the database, and finishes what a killed process left half done.
+
+        Raises ``Unavailable``, or ``SchemaTooNew``.
+        """
+        self.chat.epoch = await self.store.prepare()
+        await self.accounts.refresh()
+        await self.ledger.mend()
+        await self.guests.resume()
+
+    def work(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """What has to run beside the doors, by name."""
+        return {
+            "journal": self.journal.run(),
+            "ledger": self.ledger.keep_settling(),
+            "clock": self.chat.keep_time(),
+            "accounts": self.accounts.watch(),
+            "lag": self.metrics.watch_lag(),
+        }
+
+    async def drain(self) -> None:
+        """Takes no more messages, stores those that were accepted, and brings all summaries up.
+
+        Raises ``Unavailable``; the next start finds the rest.
+        """
+        await self.journal.drain(DRAIN_SECONDS)
+        await self.ledger.settle()
+
+    def close(self) -> None:
+        """Lets go of threads and connections."""
+        self.accounts.close()
+        self.store.close()
