@@ -66,6 +66,7 @@ hypothesis.settings.load_profile("shopbell")
 # --- The loop -----------------------------------------------------------------------------------
 
 
+@pytest.hookimpl(tryfirst=True)  # before the choice by markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if (
