@@ -1,0 +1,56 @@
+/** `/chat/SELLER_ID`: a buyer's full page. */
+
+import { BuyerSession } from "./buyer-session.js";
+import { ConversationPane } from "./conversation-pane.js";
+import { openPage, otherSide, whoIsHere } from "./page.js";
+import { part } from "./parts.js";
+import { Post, keyOf } from "./post.js";
+import { showAvatar } from "./presence.js";
+
+const { api, clock, drafts, publicUrl, shelf, tabs } = openPage();
+const seller = otherSide();
+const visitor = whoIsHere();
+
+const session = new BuyerSession(
+  { api, publicUrl, sellerId: seller.id, withCookie: true },
+  {
+    opened: (realtime, user) => {
+      post.moveTo(keyOf(user));
+      post.attach(realtime);
+      pane.attach(realtime);
+      showVisitor(user.name, user);
+    },
+  },
+);
+const post = new Post({
+  shelf,
+  tabs,
+  owner: visitor ? keyOf(visitor) : "new",
+  open: () => session.open(),
+});
+const pane = new ConversationPane(document.body, seller, {
+  api,
+  clock,
+  drafts,
+  post,
+  me: () => session.user ?? visitor,
+  login: { words: "Reload", act: () => location.reload() },
+});
+
+pane.adopt();
+if (visitor) {
+  const since = seller.conversationId ? { [seller.conversationId]: pane.lastSeq } : {};
+  session.start(visitor, null, since);
+}
+void post.resume();
+
+/**
+ * @param {string} name
+ * @param {import("./realtime/wire.js").User} user
+ */
+function showVisitor(name, user) {
+  const element = part(document, "visitor", HTMLElement);
+  element.hidden = false;
+  part(element, "visitor-name", HTMLElement).textContent = name;
+  showAvatar(element, user);
+}

@@ -1,0 +1,186 @@
+/** The seller's desk: the list, the open conversation, and the one connection that feeds both. */
+
+import { ConversationList, shownCount } from "./conversation-list.js";
+import { ConversationPane } from "./conversation-pane.js";
+import { openPage, otherSide, whoIsHere } from "./page.js";
+import { find, part } from "./parts.js";
+import { Post, isSame, keyOf } from "./post.js";
+import { isGuest, nameOf, showAvatar, showPresence } from "./presence.js";
+import { RealtimeMessages } from "./realtime.js";
+import { words } from "./words.js";
+
+/** @typedef {import("./conversation-pane.js").Other} Other */
+/** @typedef {import("./realtime/wire.js").Conversation} Conversation */
+/** @typedef {import("./post.js").Peer} Peer */
+/** @typedef {{id: string, peer: Peer & {name: string}}} Chosen */
+
+export class Desk {
+  #page = openPage();
+  #me;
+  #panes = part(document, "panes", HTMLElement);
+  #open = part(document, "open", HTMLElement);
+  #list;
+  #post;
+  #realtime;
+  #title = document.title.replace(/^\(\d+\+?\) /, "");
+  #opened;
+  /** @type {ConversationPane | null} */
+  #pane = null;
+
+  /** @param {{opened: (id: string) => void}} told which conversation was opened; "" for none */
+  constructor({ opened }) {
+    const me = whoIsHere();
+    if (!me) {
+      throw new Error("Nobody is logged in on this page.");
+    }
+    this.#me = me;
+    this.#opened = opened;
+    const { api, clock, drafts, publicUrl, shelf, tabs } = this.#page;
+    const shown = this.#panes.dataset.open === "true" ? otherSide() : null;
+    const lastSeq = Number(part(document, "timeline", HTMLElement).dataset.lastSeq);
+    const since = shown ? { [shown.conversationId]: lastSeq } : {};
+    this.#realtime = new RealtimeMessages({ url: publicUrl, user: me, since });
+    this.#post = new Post({ shelf, tabs, owner: keyOf(me), open: async () => this.#realtime });
+    this.#post.attach(this.#realtime);
+    const unread = Number(part(document, "unread", HTMLElement).dataset.count);
+    this.#list = new ConversationList(
+      part(document, "list", HTMLElement),
+      { me, api, clock, drafts, unread },
+      { open: (chosen) => this.show(chosen), unread: (count) => this.#showUnread(count) },
+    );
+    this.#list.attach(this.#realtime);
+    this.#listen();
+    if (shown) {
+      this.#pane = this.#paneFor(shown);
+      this.#pane.adopt();
+      this.#pane.attach(this.#realtime);
+    }
+    this.#realtime.connect();
+    void this.#post.resume();
+  }
+
+  /** Opens a conversation of the list. @param {Chosen} chosen */
+  show({ id, peer }) {
+    this.#pane?.close();
+    this.#open.hidden = false;
+    document.querySelector('[data-part="closed"]')?.setAttribute("hidden", "");
+    this.#panes.dataset.open = "true";
+    this.#showPeer(peer);
+    this.#pane = this.#paneFor({ ...peer, conversationId: id });
+    this.#pane.attach(this.#realtime);
+    void this.#pane.load();
+    this.#list.markOpen(id);
+    this.#opened(id);
+    if (matchMedia("(pointer: fine)").matches) {
+      this.#pane.focus();
+    }
+  }
+
+  /** Opens the conversation with this id, if the list knows it. @param {string} id */
+  showById(id) {
+    const chosen = this.#list.row(id);
+    if (chosen) {
+      this.show(chosen);
+    }
+    return chosen !== undefined;
+  }
+
+  /** Back to the list. */
+  leave() {
+    this.#pane?.close();
+    this.#pane = null;
+    this.#open.hidden = true;
+    document.querySelector('[data-part="closed"]')?.removeAttribute("hidden");
+    this.#panes.dataset.open = "false";
+    this.#list.markOpen("");
+    this.#opened("");
+  }
+
+  /** @param {Other} other */
+  #paneFor(other) {
+    const { api, clock, drafts } = this.#page;
+    return new ConversationPane(this.#open, other, {
+      api,
+      clock,
+      drafts,
+      post: this.#post,
+      me: () => this.#me,
+      onRead: (id, seq) => this.#list.read(id, seq),
+      onConversation: (conversation) => this.#showFacts(conversation),
+      login: {
+        words: words.logIn,
+        act: () => location.assign(`/login?next=${encodeURIComponent(location.pathname)}`),
+      },
+    });
+  }
+
+  #listen() {
+    part(document, "back", HTMLAnchorElement).addEventListener("click", (event) => {
+      event.preventDefault();
+      this.leave();
+    });
+    const connection = document.querySelector('[data-part="connection"]');
+    this.#realtime.onConnectionChanged(({ state }) => {
+      if (connection) {
+        const isHere = state === "connected";
+        connection.setAttribute("data-presence", isHere ? "online" : "offline");
+        find(connection, ".presence__word", HTMLElement).textContent = isHere ? words.online : words.notConnected;
+      }
+    });
+    // What is not sent, and what was begun, is nobody else's business after a logout.
+    document.querySelector('[data-part="logout"]')?.addEventListener("submit", () => {
+      this.#pane?.close();
+      this.#realtime.disconnect();
+      this.#page.shelf.forget(keyOf(this.#me));
+    });
+  }
+
+  /** @param {number} count */
+  #showUnread(count) {
+    const badge = part(document, "unread", HTMLElement);
+    badge.hidden = count === 0;
+    badge.textContent = shownCount(count);
+    document.title = count > 0 ? `(${shownCount(count)}) ${this.#title}` : this.#title;
+  }
+
+  /** What is known of the other side, where the page has room for it. @param {Conversation} conversation */
+  #showFacts(conversation) {
+    const side = document.querySelector('[data-part="side"]');
+    const peer = conversation.participants.find((participant) => !isSame(participant, this.#me));
+    if (!(side instanceof HTMLElement) || !peer) {
+      return;
+    }
+    side.hidden = false;
+    showPresence(side, peer.status);
+    const kind = isGuest(peer.id) ? words.aGuest : words.signedInAtYourShop;
+    part(side, "side-name", HTMLElement).textContent = nameOf(peer);
+    part(side, "side-kind", HTMLElement).textContent = peer.type === "Seller" ? words.aSeller : kind;
+    this.#showSeen(part(side, "first-seen", HTMLElement), peer.first_seen);
+    this.#showSeen(part(side, "last-seen", HTMLElement), peer.last_seen);
+    part(side, "messages", HTMLElement).textContent = String(conversation.last_seq);
+  }
+
+  /**
+   * @param {HTMLElement} element
+   * @param {string | null} iso
+   */
+  #showSeen(element, iso) {
+    element.textContent = iso === null ? "–" : this.#page.clock.inList(iso);
+    element.title = iso === null ? "" : this.#page.clock.full(iso);
+  }
+
+  /** @param {Peer & {name: string}} peer */
+  #showPeer(peer) {
+    const header = part(document, "header", HTMLElement);
+    const side = document.querySelector('[data-part="side"]');
+    part(header, "name", HTMLElement).textContent = peer.name;
+    for (const root of [header, side]) {
+      if (root) {
+        showAvatar(root, peer);
+        find(root, ".seal", HTMLElement).hidden = peer.type === "Seller" || isGuest(peer.id);
+      }
+    }
+    part(this.#open, "timeline", HTMLElement).ariaLabel = words.conversationWith(peer.name);
+    find(this.#open, "textarea", HTMLTextAreaElement).ariaLabel = words.messageTo(peer.name);
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * The widget frame's side of the talk with the shop's page.
+ *
+ * Only the frame's own parent is heard, only under an origin that the server allowed, and it alone
+ * is answered, under exactly that origin. Every message has a type and a fixed schema; unknown types
+ * and fields are dropped. `static/js/loader.js` is the other side.
+ */
+
+/** @typedef {import("./realtime/wire.js").User} User */
+/** @typedef {{token: string, user: User}} Guest what the shop's page keeps for us */
+/** @typedef {{name: string, url: string}} Product */
+
+/**
+ * @typedef {object} Told what the shop's page said
+ * @property {(session: {guest: Guest | null, identity: string | null}) => void} session
+ * @property {(identity: string) => void} identify
+ * @property {() => void} logout
+ * @property {(product: Product | null) => void} context
+ * @property {(byUser: boolean) => void} shown
+ * @property {() => void} hidden
+ */
+
+const TEXT_LENGTH = 8192;
+
+export class FrameBridge {
+  #parent;
+  #allowed;
+  #told;
+  /** @type {string | null} known from the first message on */
+  #origin = null;
+
+  /** @type {ReadonlyMap<string, (data: Record<string, unknown>) => void>} */
+  #types = new Map(
+    /** @type {[string, (data: Record<string, unknown>) => void][]} */ ([
+      ["hello", () => this.say("ready")],
+      [
+        "session",
+        ({ guest, identity }) =>
+          this.#told.session({ guest: readGuest(guest), identity: readText(identity) }),
+      ],
+      [
+        "identify",
+        ({ identity }) => {
+          const text = readText(identity);
+          if (text !== null) {
+            this.#told.identify(text);
+          }
+        },
+      ],
+      ["logout", () => this.#told.logout()],
+      ["context", ({ product }) => this.#told.context(readProduct(product))],
+      ["shown", ({ byUser }) => this.#told.shown(byUser === true)],
+      ["hidden", () => this.#told.hidden()],
+    ]),
+  );
+
+  /**
+   * @param {Window} parent
+   * @param {readonly string[]} allowed origins
+   * @param {Told} told
+   */
+  constructor(parent, allowed, told) {
+    this.#parent = parent;
+    this.#allowed = new Set(allowed);
+    this.#told = told;
+    addEventListener("message", (event) => this.#heard(event));
+  }
+
+  /**
+   * @param {"ready" | "guest" | "forget" | "close" | "unread" | "message"} type
+   * @param {Record<string, unknown>} [data]
+   */
+  say(type, data = {}) {
+    if (this.#origin !== null) {
+      this.#parent.postMessage({ ...data, shopbell: type }, this.#origin);
+    }
+  }
+
+  /** @param {MessageEvent} event */
+  #heard({ source, origin, data }) {
+    if (source !== this.#parent || !this.#allowed.has(origin) || !isRecord(data)) {
+      return;
+    }
+    const act = typeof data.shopbell === "string" ? this.#types.get(data.shopbell) : undefined;
+    if (act) {
+      this.#origin = origin;
+      act(data);
+    }
+  }
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is Record<string, unknown>}
+ */
+function isRecord(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** @param {unknown} value */
+function readText(value) {
+  return typeof value === "string" && value !== "" && value.length <= TEXT_LENGTH ? value : null;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {Guest | null}
+ */
+function readGuest(value) {
+  if (!isRecord(value) || !isRecord(value.user)) {
+    return null;
+  }
+  const token = readText(value.token);
+  const id = readText(value.user.id);
+  const name = typeof value.user.name === "string" ? value.user.name : "";
+  return token !== null && id !== null ? { token, user: { id, type: "Buyer", name, verified: false } } : null;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {Product | null}
+ */
+function readProduct(value) {
+  if (!isRecord(value)) {
+    return null;
+  }
+  const name = readText(value.name);
+  const url = readText(value.url);
+  return name !== null && url !== null ? { name, url } : null;
+}
