@@ -3,7 +3,6 @@
 from handlers.base import JsonHandler, documented, within_limit
 from models import events
 from models.conversation import Participant
-from models.errors import NotFound
 
 
 class SendApi(JsonHandler):
@@ -92,14 +91,14 @@ class ConversationApi(JsonHandler):
         query=events.ConversationQuery,
     )
     async def get(self, participant_id: str, participant_type: str) -> None:
-        if participant_type == "Buyer":
-            participant = Participant("Buyer", participant_id)
-        elif participant_type == "Seller":
-            participant = Participant("Seller", participant_id)
-        else:
-            raise NotFound("A participant is a Buyer or a Seller.")
+        path = {"participant_id": participant_id, "participant_type": participant_type}
+        other = events.convert(path, events.ParticipantPath)
         query = self.query(events.ConversationQuery)
         work = self.shop.history.conversation(
-            self.me, participant, before=query.before, after=query.after, limit=query.limit
+            self.me,
+            Participant(other.participant_type, other.participant_id),
+            before=query.before,
+            after=query.after,
+            limit=query.limit,
         )
         self.answer(await within_limit(work))

@@ -27,7 +27,7 @@ API: Final[list[tuple[str, type[JsonHandler]]]] = [
     (r"/api/messages/inbox", messages.InboxApi),
     (r"/api/messages/sent", messages.SentApi),
     (r"/api/messages/unread/count", messages.UnreadCountApi),
-    (rf"/api/messages/conversation/{ID}/([A-Za-z]+)", messages.ConversationApi),
+    (r"/api/messages/conversation/([^/]+)/([^/]+)", messages.ConversationApi),
     (rf"/api/messages/{HEX}", messages.MessageApi),
     (rf"/api/messages/{HEX}/read", messages.MessageReadApi),
     (r"/api/conversations", conversations.ConversationsApi),

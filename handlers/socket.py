@@ -104,7 +104,8 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         # Without this a fast client's frames, all of them in the buffer, starve everybody else.
         await asyncio.sleep(0)
         if self.shop.accounts.is_refused(self.me):
-            self.close(SESSION_ENDED, "the session has ended")
+            self.connection.close(SESSION_ENDED, "the session has ended")
+        if self.connection.is_closing:
             return
         frame_id: Any = None
         try:
@@ -123,8 +124,10 @@ class ChatSocket(BaseHandler, WebSocketHandler):
     def on_close(self) -> None:
         if not hasattr(self, "connection"):
             return
+        self.connection.is_closing = True
         self._timer.cancel()
         self._writer.cancel()
+        self._taken.set()
         self.shop.chat.disconnect(self.connection)
         self.shop.metrics.closed(self.close_code)
         extra = {"socket": self._name, "who": self.me.key, "code": self.close_code}
@@ -148,7 +151,13 @@ class ChatSocket(BaseHandler, WebSocketHandler):
             await self._answer_later(frame.id, result)
         if self.connection.catching_up is not None:
             self._timer.cancel()
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        try:
             await self.shop.chat.catch_up(self.connection, self._until_taken)
+        except ChatError as error:
+            self._refuse(error, None)  # the frame has been answered
 
     async def _answer_later(self, frame_id: Any, work: Awaitable[Struct]) -> None:
         """A message is in the journal's order by now; the next frame need not wait for its answer,
@@ -193,7 +202,7 @@ class ChatSocket(BaseHandler, WebSocketHandler):
             self._warnings = 1 if now - self._warned_at > CALM_SECONDS else self._warnings + 1
             self._warned_at = now
             if self._warnings > WARNINGS:
-                self.close(FLOODING, "flooding")
+                self.connection.close(FLOODING, "flooding")
             raise
 
     def _count_refused_frame(self) -> None:
@@ -204,7 +213,7 @@ class ChatSocket(BaseHandler, WebSocketHandler):
 
     def _give_up_waiting(self) -> None:
         if not self.connection.registered:
-            self.close(NOT_REGISTERED, "register_user did not come")
+            self.connection.close(NOT_REGISTERED, "register_user did not come")
 
     # --- Writing --------------------------------------------------------------------------------
 
@@ -223,7 +232,7 @@ class ChatSocket(BaseHandler, WebSocketHandler):
 
     async def _until_taken(self) -> None:
         """Waits until half of the outbox is free, for a replay to go on."""
-        while not self.connection.outbox.is_half_empty:
+        while not self.connection.outbox.is_half_empty and not self.connection.is_closing:
             self._taken.clear()
             await self._taken.wait()
 

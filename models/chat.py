@@ -289,7 +289,8 @@ class Chat:
         self._hub.publish(conversation.keys, event, but=entry.origin)
         previous = entry.previous
         if previous is not None and entry.read_before < previous.seq:
-            self._tell_read(conversation, message.sender, previous, timestamp(message.at), None)
+            at = timestamp(message.at)
+            self._tell_read(conversation, message.sender, previous, at, entry.origin)
 
     def _tell_found(self, conversation: Conversation, messages: list[StoredMessage]) -> None:
         """Messages turned up whose outcome was unknown, or that another process stored."""

@@ -336,6 +336,13 @@ PageCursor = Annotated[
 ]
 
 
+class ParticipantPath(Struct, frozen=True):
+    """With whom, in an address."""
+
+    participant_id: ParticipantId
+    participant_type: ParticipantType
+
+
 class ConversationQuery(Struct, frozen=True):
     """Which page of a conversation: before a ``seq``, after one, or the newest."""
 

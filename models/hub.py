@@ -80,6 +80,7 @@ class Connection:
         self._wake = wake
         self._close = close
         self._held: list[tuple[bytes, bool]] | None = None
+        self.is_closing = False
 
     def push(self, event: bytes, *, droppable: bool = False) -> None:
         """Queues an encoded event. Never waits; a reader over the bound is closed."""
@@ -104,13 +105,19 @@ class Connection:
             self._put(event, droppable)
 
     def close(self, code: int, reason: str) -> None:
-        self._close(code, reason)
+        """Ends the socket. What is queued after this is dropped: a stuck reader may take seconds to
+        go, and must cost no more memory meanwhile."""
+        if not self.is_closing:
+            self.is_closing = True
+            self._close(code, reason)
 
     def _put(self, event: bytes, droppable: bool) -> None:
+        if self.is_closing:
+            return
         if self.outbox.put(event, droppable=droppable):
             self._wake()
         else:
-            self._close(TOO_SLOW, "too slow a reader")
+            self.close(TOO_SLOW, "too slow a reader")
 
 
 class Hub:
