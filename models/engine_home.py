@@ -40,7 +40,7 @@ class EngineHome:
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
         self.path = data_dir.resolve() / "engine"
-        self.config = self.path / "secantusd.toml"
+        self.config = self.path / "config.toml"
         self.database = self.path / "database"
         self.unfinished = self.path / "database.new"
         self.lock = self.path / "lock"

@@ -19,7 +19,7 @@ from models.engine import Engine, EngineBusy, EngineError, running_uri
 from models.engine_home import EngineHome
 from models.engine_process import STOP_SECONDS, EngineProcess
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test(timeout=60)
 
 PROJECT = Path(__file__).parents[2]
 
@@ -194,16 +194,19 @@ async def test_a_slow_answer_is_not_yet_a_reason_to_restart(data_dir):
     await asyncio.wait_for(watch, 1)
 
 
-async def test_a_stop_during_a_restart_leaves_nothing_running(engine, data_dir):
+@pytest.mark.parametrize("moment", ["while it waits", "while it launches"])
+async def test_a_stop_during_a_restart_leaves_nothing_running(engine, data_dir, moment):
+    home = EngineHome(data_dir)
     await engine.start()
     watch = asyncio.create_task(engine.watch())
-    first = engine.pid
-    os.kill(first, signal.SIGKILL)
-    await until(lambda: engine.pid not in {None, first})
+    os.kill(engine.pid, signal.SIGKILL)
+    await until(lambda: home.read_record() is None)
+    if moment == "while it launches":
+        await until(lambda: home.read_record() is not None)
     await engine.stop()
     await asyncio.wait_for(watch, 5)
     assert engine.pid is None
-    assert EngineHome(data_dir).read_record() is None
+    assert home.read_record() is None
 
 
 SERVER = """

@@ -88,7 +88,7 @@ def test_what_is_no_record_counts_as_none(home):
 
 def test_an_engine_is_known_by_the_whole_words_of_its_command_line(home, tmp_path):
     path = str(home.config)
-    other = str(tmp_path / "other" / "engine" / "secantusd.toml")
+    other = str(tmp_path / "other" / "engine" / "config.toml")
     for words, is_engine in (
         (["--config", path, "--auth"], True),
         (["--config", other, "--auth"], False),

@@ -13,7 +13,7 @@ from models import engine_process
 from models.engine_home import EngineError, EngineHome, knock
 from models.engine_process import EngineProcess, PortTaken
 
-pytestmark = pytest.mark.gen_test(timeout=30)
+pytestmark = pytest.mark.gen_test(timeout=60)
 
 
 @pytest.fixture
