@@ -12,7 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from models.conversation import (
     Conversation,
@@ -28,6 +28,7 @@ from models.store import STEPS_KEPT, Cursor, Store, new_id
 KEPT: Final = 20_000  # conversations in memory, about 2 kB each
 PAGE: Final = 200  # messages read at once while a summary is mended
 SETTLE_SECONDS: Final = 0.25  # a summary lags behind its messages by this much when all is calm
+SETTLE_SHARE: Final = 0.1  # of the database's time; messages go first
 SETTLE_BATCH: Final = 200
 # A little more than a clock may be off between two looks; settling twice does no harm.
 SETTLED_MARGIN: Final = timedelta(seconds=60)
@@ -50,7 +51,8 @@ class Ledger:
         self._now = now
         self._by_pair: OrderedDict[str, Conversation] = OrderedDict()
         self._pairs: dict[str, str] = {}  # conversation id -> pair
-        self._dirty: dict[str, Conversation] = {}  # those whose summary is behind, by id
+        self._dirty: dict[str, _Touched] = {}  # those whose summary is behind, by id
+        self._touches = 0
         self._settled_at: datetime | None = None
 
     # --- Looking up -----------------------------------------------------------------------------
@@ -140,7 +142,8 @@ class Ledger:
 
     def touch(self, conversation: Conversation) -> None:
         """Marks a conversation whose summary is behind."""
-        self._dirty[conversation.id] = conversation
+        self._touches += 1
+        self._dirty[conversation.id] = _Touched(conversation, self._touches)
 
     async def recheck(self, conversation: Conversation) -> None:
         """Reads what lies behind the last known message, takes it in and tells ``on_found``."""
@@ -175,28 +178,32 @@ class Ledger:
         await self.settle()
 
     async def settle(self) -> None:
-        """Writes the summaries that are behind. Raises ``Unavailable``; nothing is lost then."""
-        while self._dirty:
-            batch = {id_: self._dirty.pop(id_) for id_ in list(self._dirty)[:SETTLE_BATCH]}
-            try:
-                await self._store.write_summaries(list(batch.values()))
-            except Unavailable:
-                self._dirty |= batch
-                raise
+        """Writes the summaries that are behind now. Raises ``Unavailable``; nothing is lost then."""
         at = moment(self._now())
+        behind = list(self._dirty.items())
+        for start in range(0, len(behind), SETTLE_BATCH):
+            batch = behind[start : start + SETTLE_BATCH]
+            await self._store.write_summaries([touched.conversation for _, touched in batch])
+            for id_, touched in batch:
+                if self._dirty.get(id_) == touched:  # else something came while it was written
+                    del self._dirty[id_]
         if self._settled_at is None or at - self._settled_at > SETTLED_MARGIN / 4:
             await self._store.write_settled_at(at)
             self._settled_at = at
         self._forget_the_oldest()
 
     async def keep_settling(self) -> None:
-        """Settles again and again, for as long as the server runs."""
+        """Settles again and again, for as long as the server runs. The busier the database, the
+        more changes of a conversation share one write."""
+        took = 0.0
         while True:
-            await asyncio.sleep(SETTLE_SECONDS)
+            await asyncio.sleep(max(SETTLE_SECONDS, took / SETTLE_SHARE))
+            started = time.monotonic()
             try:
                 await self.settle()
             except Unavailable:
                 log.warning("summaries wait for the database: %d", len(self._dirty))
+            took = time.monotonic() - started
 
     # --- Inside ---------------------------------------------------------------------------------
 
@@ -227,7 +234,8 @@ class Ledger:
         return Conversation(new_id(), places, 0, None, moment(self._now()))
 
     def _dirty_of(self, key: str) -> list[Conversation]:
-        return [conversation for conversation in self._dirty.values() if key in conversation.keys]
+        live = (touched.conversation for touched in self._dirty.values())
+        return [conversation for conversation in live if key in conversation.keys]
 
     def _overlaid(self, key: str, stored: list[Conversation]) -> list[Conversation]:
         """What was read, replaced by what is live, and what is only live so far. The others are not
@@ -240,6 +248,11 @@ class Ledger:
             conversation = self._by_pair[pair]
             if conversation.id not in self._dirty:
                 del self._by_pair[pair], self._pairs[conversation.id]
+
+
+class _Touched(NamedTuple):
+    conversation: Conversation
+    number: int  # of the last touch, to tell whether another one came
 
 
 def _advance(place: Place, kind: str, step: Step) -> None:
