@@ -103,6 +103,18 @@ test("without a retry_after the waits grow, and many refusals at once are one", 
   assert.equal(outgoing.refused(entries[0].id, error, 1250).wait, 2250);
 });
 
+test("after a success the waits are short again", () => {
+  const outgoing = new Outgoing(middle);
+  const refuse = (letter, now) => {
+    const { id } = outgoing.message(letter) ?? add(outgoing, letter);
+    outgoing.due(now);
+    return outgoing.refused(id, { code: "unavailable", message: "" }, now).wait;
+  };
+  assert.deepEqual([refuse("a", 0), refuse("a", 60_000)], [1250, 2250]);
+  outgoing.acknowledged(outgoing.message("a").id);
+  assert.equal(refuse("b", 120_000), 1250);
+});
+
 test("a retry_after of nothing is no hot loop", () => {
   const outgoing = new Outgoing(middle);
   const a = add(outgoing, "a");
@@ -151,6 +163,9 @@ test("what has no answer for ten seconds is told once", () => {
   assert.deepEqual(outgoing.unanswered(ANSWER_MS), [a]);
   assert.deepEqual(outgoing.unanswered(ANSWER_MS), []);
   assert.equal(outgoing.wakeAt(), Infinity);
+  outgoing.again(a);
+  outgoing.due(20_000);
+  assert.deepEqual(outgoing.unanswered(20_000 + ANSWER_MS), [a]);
 });
 
 test("only what was never sent may still be changed", () => {

@@ -32,6 +32,7 @@ test("whatever is doubled, each is given out once", () => {
   for (const order of permutations([1, 1, 2, 2, 3, 3])) {
     const sequence = new Sequence({ [TALK]: 0 });
     assert.deepEqual(place(sequence, ...order), [1, 2, 3], `${order}`);
+    assert.deepEqual(sequence.giveUp(TALK), [], "nothing is kept of the doubles");
   }
 });
 
