@@ -352,6 +352,27 @@ test("where the cookie speaks, HTTP is asked with the cookie", async () => {
   assert.deepEqual([asked[0].headers, asked[0].credentials], [undefined, "same-origin"]);
 });
 
+test("a stop in between is a new beginning, without a question after one refusal", async () => {
+  const { asked, fetch } = answering(401);
+  const all = set({ fetch });
+  await refuse(all, 1);
+  all.connection.stop("disconnect");
+  await refuse(all, 1);
+  assert.deepEqual(asked, []);
+});
+
+test("an answer that comes when it no longer matters is not listened to", async () => {
+  let answer;
+  const fetch = () => new Promise((resolve) => (answer = resolve));
+  const all = set({ fetch });
+  await refuse(all, 2);
+  all.last().open();
+  all.connection.confirm();
+  answer(new Response("{}", { status: 401 }));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(all.connection.state, "connected");
+});
+
 test("any other answer, or none, and it goes on", async () => {
   for (const { fetch } of [answering(200), answering(403), answering(503)]) {
     await refuse(set({ fetch }), 4);

@@ -33,6 +33,11 @@ export class ManualClock {
     this.#now = end;
   }
 
+  /** Time passes, and no timer runs: the computer sleeps, or a hidden page is throttled. */
+  sleep(milliseconds) {
+    this.#now += milliseconds;
+  }
+
   #nextBefore(end) {
     const due = [...this.#timers].filter(([, { at }]) => at <= end);
     return due.sort(([, one], [, other]) => one.at - other.at)[0];

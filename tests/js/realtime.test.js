@@ -202,6 +202,47 @@ claim("P6: a gap that is never filled ends in a reset, and what was held back is
   await shop.silence();
 });
 
+claim("a question without an answer is asked again", async (t) => {
+  const shop = await Shop.open(t, { since: { [TALK]: 1 }, confirmDelivery: false });
+  await shop.register();
+  shop.say(message(3));
+  await shop.settled();
+  for (const wait of [250, 5_000, 5_000]) {
+    shop.clock.advance(wait);
+    assert.deepEqual((await shop.socket.receive("register_user")).data.since, { [TALK]: 1 });
+  }
+});
+
+claim("P6: if the server does not take the question, the page is told to reload", async (t) => {
+  const shop = await Shop.open(t, { since: { [TALK]: 1 }, confirmDelivery: false });
+  await shop.register();
+  shop.say(message(3));
+  await shop.settled();
+  for (const wait of [250, 5_000, 5_000]) {
+    shop.clock.advance(wait);
+    const { id } = await shop.socket.receive("register_user");
+    shop.socket.refuse(id, { code: "bad_request" });
+    await shop.settled();
+  }
+  shop.clock.advance(5_000);
+  assert.deepEqual(shop.resets.all, [{ conversation_id: TALK }]);
+  assert.equal(shop.client.state, "connected");
+});
+
+claim("an answer to a registration on an earlier socket is none", async (t) => {
+  const shop = await Shop.open(t);
+  shop.client.connect();
+  shop.socket = await shop.server.accept();
+  const { id } = await shop.socket.receive("register_user");
+  await shop.cut();
+  shop.clock.advance(500);
+  shop.socket = await shop.server.accept();
+  await shop.socket.receive("register_user");
+  shop.socket.ack(id, registered());
+  await shop.settled();
+  assert.equal(shop.client.state, "connecting");
+});
+
 claim("P5: after a break it asks since its positions, and misses and doubles nothing", async (t) => {
   const shop = await Shop.open(t, { confirmDelivery: false });
   await shop.register({ conversations: [conversation({ last_seq: 7 })] });
@@ -321,6 +362,17 @@ claim("P3: if the catching up brings it first, that is the answer, and the next 
   await promises[1];
   assert.deepEqual(shop.messages.all, []);
   assert.deepEqual(shop.client.since, { [TALK]: 2 });
+});
+
+claim("a repeat of long ago is no place to begin a conversation at", async (t) => {
+  const shop = await Shop.open(t);
+  await shop.register();
+  const promise = shop.client.sendMessage(draft("Hello"));
+  const { id, data } = await shop.socket.receive("send_message");
+  shop.socket.ack(id, { message: stored(3, data), duplicate: true });
+  assert.equal((await promise).seq, 3);
+  shop.say(message(41));
+  assert.deepEqual(seqs(await shop.messages.first(1)), [41]);
 });
 
 claim("what was written without a connection goes in the order written", async (t) => {
@@ -477,12 +529,26 @@ claim("delivery is confirmed once for a burst, at its end, per conversation", as
   );
 });
 
+claim("what was delivered just before a break is confirmed after it", async (t) => {
+  const shop = await Shop.open(t);
+  await shop.register();
+  shop.say(message(1));
+  await shop.messages.first(1);
+  await shop.cut();
+  shop.clock.advance(500);
+  await shop.register();
+  assert.equal((await shop.socket.receive("mark_as_delivered")).data.seq, 1);
+});
+
 claim("what the page was rendered with is confirmed, if nobody has done so", async (t) => {
-  const shop = await Shop.open(t, { since: { [TALK]: 4, [OTHER_TALK]: 2 } });
+  const ownLast = "c".repeat(24);
+  const shop = await Shop.open(t, { since: { [TALK]: 4, [OTHER_TALK]: 2, [ownLast]: 3 } });
+  const last_message = message(3, { talk: ownLast, from: MAYA, to: OMAR });
   await shop.register({
     conversations: [
       conversation({ last_seq: 4, delivered_seq: 2 }),
       conversation({ id: OTHER_TALK, last_seq: 2, delivered_seq: 2 }),
+      { ...conversation({ id: ownLast, last_seq: 3, delivered_seq: 2 }), last_message },
     ],
   });
   shop.clock.advance(150);
@@ -551,7 +617,9 @@ claim("rooms, status and context hold over reconnects, until they are left or re
   shop.clock.advance(500);
   await shop.register();
   // The context, unanswered, was still to be said, and so it comes before what is said again.
-  assert.deepEqual((await shop.socket.receive("update_context")).data, page);
+  const context = await shop.socket.receive("update_context");
+  assert.deepEqual(context.data, page);
+  shop.socket.ack(context.id, {});
   assert.deepEqual((await shop.socket.receive("join_room")).data, { room: TALK });
   assert.deepEqual((await shop.socket.receive("update_status")).data, { status: "away" });
   await shop.silence();
@@ -688,6 +756,43 @@ claim("a callback may disconnect; what it did not see is asked for next time", a
   assert.deepEqual((await shop.register()).since, { [TALK]: 1 });
 });
 
+claim("a callback that disconnects leaves no timer, whatever else it is told", async (t) => {
+  const shop = await Shop.open(t, { since: { [TALK]: 0 } });
+  await shop.register();
+  shop.client.onNewMessage(() => shop.client.disconnect());
+  shop.socket.send([2, 3, 5, 1].map((seq) => ({ event: "new_message", data: message(seq) })));
+  assert.deepEqual(seqs(await shop.messages.first(3)), [1, 2, 3]);
+  assert.equal(await shop.socket.closed(), 1000);
+  assert.equal(shop.clock.pending, 0);
+});
+
+claim("a callback may disconnect while messages go out; the rest stays queued", async (t) => {
+  const shop = await Shop.open(t);
+  void shop.client.sendMessage(draft("one", { client_id: "first" }));
+  void shop.client.sendMessage(draft("two", { client_id: "second", recipient_id: "eva" }));
+  const remove = shop.client.onSendState(() => shop.client.disconnect());
+  shop.client.connect();
+  const socket = await shop.server.accept();
+  const { id } = await socket.receive("register_user");
+  socket.ack(id, registered());
+  assert.equal((await socket.receive("send_message")).data.message, "one");
+  assert.equal(await socket.closed(), 1000);
+  assert.equal(shop.clock.pending, 0);
+  assert.ok(!shop.sending.all.some((state) => state.client_id === "second" && state.state === "sending"));
+  remove();
+});
+
+claim("a server that warned of flooding is not knocked at before its time", async (t) => {
+  const shop = await Shop.open(t);
+  await shop.register();
+  void shop.client.markAsRead({ conversation_id: TALK, seq: 1 });
+  const { id } = await shop.socket.receive("mark_as_read");
+  shop.socket.refuse(id, { code: "rate_limited", retry_after: 30 });
+  shop.socket.close(4429);
+  await shop.changes.first(3);
+  assert.deepEqual([shop.changes.all[2].reason, shop.changes.all[2].retry_in], ["flooding", 30]);
+});
+
 claim("a restart is come back from, a revoked token is not", async (t) => {
   const shop = await Shop.open(t);
   await shop.register();
@@ -818,8 +923,10 @@ claim("a page back after a minute asks for what it missed; after less it does no
   await shop.silence();
   await hideFor(60);
   assert.deepEqual((await shop.socket.receive("register_user")).data.since, { [TALK]: 1 });
-  shop.socket.close(1012);
-  await shop.changes.first(3);
+  show("hidden");
+  shop.clock.sleep(50_000);
+  show("visible");
+  assert.equal(shop.changes.all.at(-1).reason, "silence");
   host.dispatchEvent(new Event("online"));
   await shop.server.accept();
 });
