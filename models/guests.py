@@ -17,7 +17,7 @@ from models.hub import Hub
 from models.journal import Journal
 from models.ledger import Ledger
 from models.store import Store, Taken
-from models.tokens import SESSION_SECONDS, Tokens
+from models.tokens import VOUCHED_SECONDS, Tokens
 
 PAGE: Final = 200  # messages moved between two looks at the database
 
@@ -54,7 +54,7 @@ class Guests:
         ):
             await self._accounts.revoke_participant(guest.key)
             await self._hand_over(guest.key, Place(vouched.participant.key, vouched.name))
-        token = self._tokens.issue(vouched.participant, vouched.name, seconds=SESSION_SECONDS)
+        token = self._tokens.issue(vouched.participant, vouched.name, seconds=VOUCHED_SECONDS)
         return token, self._tokens.read(token)
 
     async def current(self, who: Identity, recipient: Participant) -> Participant:
