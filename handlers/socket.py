@@ -164,9 +164,14 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         so that many share one round."""
         task = asyncio.create_task(self._answer(frame_id, work))
         self._unanswered.add(task)
-        task.add_done_callback(self._unanswered.discard)
+        self.connection.unanswered += 1
+        task.add_done_callback(self._answered)
         if len(self._unanswered) >= UNANSWERED:
             await asyncio.wait(self._unanswered, return_when=asyncio.FIRST_COMPLETED)
+
+    def _answered(self, task: "asyncio.Task[None]") -> None:
+        self._unanswered.discard(task)
+        self.connection.unanswered -= 1
 
     async def _answer(self, frame_id: Any, work: Awaitable[Struct]) -> None:
         started = time.monotonic()

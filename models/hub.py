@@ -81,6 +81,7 @@ class Connection:
         self._close = close
         self._held: list[tuple[bytes, bool]] | None = None
         self.is_closing = False
+        self.unanswered = 0  # messages handed in on it whose answer is not queued yet
 
     def push(self, event: bytes, *, droppable: bool = False) -> None:
         """Queues an encoded event. Never waits; a reader over the bound is closed."""
@@ -170,6 +171,11 @@ class Hub:
     def everybody(self) -> Iterator[Connection]:
         """Every open socket; safe against changes meanwhile."""
         return iter([connection for open_ in self._of.values() for connection in open_])
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether all that was asked for has been answered, and all answers were taken."""
+        return not any(c.unanswered or c.outbox.bytes for c in self.everybody())
 
     def close_refused(self, is_refused: Callable[[Identity], bool]) -> None:
         """Ends the sockets of those whose token is no longer good."""
