@@ -73,12 +73,12 @@ class Ledger:
         return None if found is None else await self._taken_up(found)
 
     async def get_all(self, conversation_ids: Iterable[str]) -> list[Conversation]:
-        """Those of these conversations that exist, in one look."""
+        """Those of these conversations that exist, to be shown. One look for all; what was not in
+        use before is not taken up, which would cost a query each."""
         wanted = set(conversation_ids)
-        missing = [id_ for id_ in wanted if id_ not in self._pairs]
-        if missing:
-            await self._take_up_all(await self._store.conversations(missing))
-        return [self._by_pair[self._pairs[id_]] for id_ in wanted if id_ in self._pairs]
+        live = [self._by_pair[self._pairs[id_]] for id_ in wanted if id_ in self._pairs]
+        missing = wanted - {conversation.id for conversation in live}
+        return live + (await self._store.conversations(missing) if missing else [])
 
     async def opened(
         self, pairs: dict[tuple[str, str], tuple[str, str]]
