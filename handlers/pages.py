@@ -93,9 +93,7 @@ class ChatPage(WritingPage):
         Raises ``Forbidden`` if a browser says that a foreign page asks: that would put its guest's
         cookie in the place of one that SameSite held back.
         """
-        site = self.request.headers.get("Sec-Fetch-Site", "none")
-        origin = self.request.headers.get("Origin", self.shop.settings.origin)
-        if site not in {"none", "same-origin"} or origin != self.shop.settings.origin:
+        if self.is_from_foreign_page():
             raise Forbidden("This has to come from a page of the shop's chat.")
         token, who = self.shop.accounts.guest(self.address)
         self.give_session(token, who)

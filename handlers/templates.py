@@ -5,15 +5,19 @@ from typing import Final
 
 import jinja2
 
+from handlers.modules import modules_of
+
 TEMPLATES: Final = Path(__file__).parent.parent / "templates"
 
 
 def template_environment() -> jinja2.Environment:
     """Made once a server; templates are compiled at their first use."""
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["modules_of"] = modules_of
+    return environment

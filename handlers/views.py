@@ -190,7 +190,7 @@ def person(who: User | Seller, status: PresenceStatus | None = None) -> Person:
     participant = Participant(who.type, who.id)
     if status is None:
         status = who.status if isinstance(who, Seller) else "offline"
-    name = who.name or _nameless(participant)
+    name = _shown_name(participant, who.name)
     tone = _tone(participant)
     initials = _initials(name) if tone else "G"
     return Person(who.id, who.type, name, participant.verified, status, initials, tone)
@@ -207,8 +207,11 @@ def _other(conversation: Conversation, me: User) -> ConversationParticipant:
     return second if (first.type, first.id) == (me.type, me.id) else first
 
 
-def _nameless(participant: Participant) -> str:
-    return participant.id if participant.verified else f"Guest {participant.id[-GUEST_LETTERS:]}"
+def _shown_name(participant: Participant, name: str) -> str:
+    """Guests are told apart by the end of their ids; they have no names."""
+    if participant.verified:
+        return name or participant.id
+    return f"Guest {participant.id[-GUEST_LETTERS:]}"
 
 
 def _tone(participant: Participant) -> int:

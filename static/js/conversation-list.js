@@ -48,6 +48,8 @@ export class ConversationList {
   #rows = new Map();
   /** @type {Map<string, Typists>} */
   #typists = new Map();
+  /** @type {Map<string, import("./realtime/wire.js").PresenceStatus>} also of people without a row yet */
+  #statuses = new Map();
   #onlyUnread;
   #openId = "";
   #total;
@@ -103,14 +105,12 @@ export class ConversationList {
     });
     realtime.onTyping((data) => this.#typing(data));
     realtime.onUserStatusChanged(({ user_id, user_type, status }) => {
-      for (const row of this.#rowsWith({ id: user_id, type: user_type })) {
-        showPresence(row.element, status);
-      }
+      this.#statuses.set(keyOf({ id: user_id, type: user_type }), status);
+      this.#showStatuses();
     });
     realtime.onOnlineUsers(({ users }) => {
-      for (const row of this.#rows.values()) {
-        showPresence(row.element, users.find((user) => isSame(user, row.peer))?.status ?? "offline");
-      }
+      this.#statuses = new Map(users.map((user) => [keyOf(user), user.status]));
+      this.#showStatuses();
     });
   }
 
@@ -186,7 +186,14 @@ export class ConversationList {
     const row = { element, id, peer: { ...peer, name }, updatedAt: "", lastSeq: 0, readSeq: 0, lastIsMine: false };
     this.#rows.set(id, row);
     this.#list.append(item);
+    showPresence(element, this.#statuses.get(keyOf(peer)) ?? "offline");
     return row;
+  }
+
+  #showStatuses() {
+    for (const { element, peer } of this.#rows.values()) {
+      showPresence(element, this.#statuses.get(keyOf(peer)) ?? "offline");
+    }
   }
 
   /** @param {Peer} peer */
@@ -243,8 +250,8 @@ export class ConversationList {
     if (!peer || (this.#onlyUnread && conversation.unread === 0 && !this.#rows.has(conversation.id))) {
       return;
     }
+    this.#statuses.set(keyOf(peer), peer.status);
     const row = this.#rows.get(conversation.id) ?? this.#make(conversation.id, peer);
-    showPresence(row.element, peer.status);
     if (last && last.seq >= row.lastSeq) {
       this.#showLast(row, last, isSame(this.#me, { id: last.sender_id, type: last.sender_type }));
     }

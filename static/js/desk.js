@@ -11,6 +11,7 @@ import { words } from "./words.js";
 
 /** @typedef {import("./conversation-pane.js").Other} Other */
 /** @typedef {import("./realtime/wire.js").Conversation} Conversation */
+/** @typedef {import("./realtime/wire.js").Message} Message */
 /** @typedef {import("./post.js").Peer} Peer */
 /** @typedef {{id: string, peer: Peer & {name: string}}} Chosen */
 
@@ -119,6 +120,14 @@ export class Desk {
       event.preventDefault();
       this.leave();
     });
+    /** @param {Message | undefined} message */
+    const passed = (message) => {
+      if (message && message.conversation_id === this.#pane?.conversationId) {
+        this.#countMessages(message.seq);
+      }
+    };
+    this.#realtime.onNewMessage(passed);
+    this.#realtime.onSendState(({ message }) => passed(message));
     const connection = document.querySelector('[data-part="connection"]');
     this.#realtime.onConnectionChanged(({ state }) => {
       if (connection) {
@@ -155,18 +164,18 @@ export class Desk {
     const kind = isGuest(peer.id) ? words.aGuest : words.signedInAtYourShop;
     part(side, "side-name", HTMLElement).textContent = nameOf(peer);
     part(side, "side-kind", HTMLElement).textContent = peer.type === "Seller" ? words.aSeller : kind;
-    this.#showSeen(part(side, "first-seen", HTMLElement), peer.first_seen);
-    this.#showSeen(part(side, "last-seen", HTMLElement), peer.last_seen);
-    part(side, "messages", HTMLElement).textContent = String(conversation.last_seq);
+    const { clock } = this.#page;
+    showSeen(part(side, "first-seen", HTMLElement), peer.first_seen, (iso) => clock.day(iso));
+    showSeen(part(side, "last-seen", HTMLElement), peer.last_seen, (iso) => clock.inList(iso));
+    this.#countMessages(conversation.last_seq);
   }
 
-  /**
-   * @param {HTMLElement} element
-   * @param {string | null} iso
-   */
-  #showSeen(element, iso) {
-    element.textContent = iso === null ? "–" : this.#page.clock.inList(iso);
-    element.title = iso === null ? "" : this.#page.clock.full(iso);
+  /** @param {number} lastSeq */
+  #countMessages(lastSeq) {
+    const element = document.querySelector('[data-part="messages"]');
+    if (element) {
+      element.textContent = String(lastSeq);
+    }
   }
 
   /** @param {Peer & {name: string}} peer */
@@ -183,4 +192,13 @@ export class Desk {
     part(this.#open, "timeline", HTMLElement).ariaLabel = words.conversationWith(peer.name);
     find(this.#open, "textarea", HTMLTextAreaElement).ariaLabel = words.messageTo(peer.name);
   }
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {string | null} iso
+ * @param {(iso: string) => string} inWords
+ */
+function showSeen(element, iso, inWords) {
+  element.textContent = iso === null ? "–" : inWords(iso);
 }

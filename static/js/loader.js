@@ -66,7 +66,7 @@
 
     constructor() {
       super();
-      const root = this.attachShadow({ mode: "closed" });
+      const root = this.attachShadow({ mode: "open" });
       const sheet = new CSSStyleSheet();
       sheet.replaceSync(styles);
       root.adoptedStyleSheets = [sheet]; // passes a page's Content-Security-Policy; <style> does not

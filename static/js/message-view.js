@@ -36,6 +36,7 @@ export class MessageView {
     text(element, ".message__who", row.entry.sender === "mine" ? words.you : row.entry.name);
     this.#showTopic(element, row.entry.subject);
     if (row.entry.sender !== "mine") {
+      delete element.dataset.status;
       element.querySelector(".message__meta .tick")?.remove();
       element.querySelector(".message__state")?.remove();
     }

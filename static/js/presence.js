@@ -57,7 +57,7 @@ function initialsOf(name) {
   return chosen.map((word) => [...(word ?? "")][0] ?? "").join("").toUpperCase();
 }
 
-/** Somebody without a name. @param {{id: string, name: string}} person */
+/** Guests are told apart by the end of their ids; they have no names. @param {{id: string, name: string}} person */
 export function nameOf({ id, name }) {
-  return name || (isGuest(id) ? `Guest ${id.slice(-4)}` : id);
+  return isGuest(id) ? words.guest(id.slice(-4)) : name || id;
 }

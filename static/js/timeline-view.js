@@ -258,9 +258,11 @@ export class TimelineView {
     }
   }
 
+  /** A message: the name of its day stands wherever the day begins now. */
   #firstOnScreen() {
     const top = this.#scroller.getBoundingClientRect().top;
-    return [...this.#list.children].find((row) => row.getBoundingClientRect().bottom > top);
+    const messages = [...this.#list.querySelectorAll(".message")];
+    return messages.find((row) => row.getBoundingClientRect().bottom > top);
   }
 
   /** @param {IntersectionObserverEntry[]} changes */

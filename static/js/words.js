@@ -20,7 +20,8 @@ export const words = {
   /** @param {string} time */
   read: (time) => `Read ${time}`,
   readEarlier: "Read",
-  newMessages: /** @param {number} count */ (count) => `New messages (${count})`,
+  /** @param {number} count */
+  newMessages: (count) => `New messages (${count})`,
   newestMessages: "Newest messages",
   /** @param {number} count @param {string} name */
   arrived: (count, name) => (count === 1 ? `A new message from ${name}` : `${count} new messages`),
@@ -46,6 +47,8 @@ export const words = {
   /** @param {string} count @param {string} limit */
   characters: (count, limit) => `${count} of ${limit}`,
   draft: "Draft:",
+  /** @param {string} letters */
+  guest: (letters) => `Guest ${letters}`,
   aSeller: "A seller",
   signedInAtYourShop: "Signed in at your shop",
   aGuest: "A guest",
