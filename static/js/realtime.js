@@ -1,9 +1,10 @@
 /**
- * The client of Shopbell's WebSocket, for browsers and Node: connects, stays connected, loses nothing.
+ * The client of Shopbell's WebSocket, for browsers and Node: connects, stays connected, loses
+ * nothing.
  *
  * No DOM and no dependencies; the one module to import. What it is made of lies beside it, in
- * `realtime/`, and is joined in `session.js`. The protocol is described under `/docs` of any running
- * server.
+ * `realtime/`, and is joined in `session.js`. The protocol is described under `/docs` of any
+ * running server.
  *
  *     const realtime = new RealtimeMessages({ url: "https://chat.example", token });
  *     realtime.onNewMessage((message) => console.log(message.sender_name, message.message));
@@ -24,13 +25,15 @@ export { RealtimeError };
 /** @typedef {import("./realtime/sender.js").SendState} SendState */
 
 /**
- * `url` is the server's public address (`https://chat.example`); without a `token` the cookie speaks.
+ * `url` is the server's public address (`https://chat.example`); without a `token` the cookie
+ * speaks.
  *
- * `user` is whom this is for: registered as anybody else it stops. `sellerId`: on whose page a buyer
- * is. `since` is what the page shows already, `{conversation_id: seq}`: give it for each conversation
- * that the page was rendered with, so that nothing falls between rendering and connecting; `epoch`
- * belongs to it. `confirmDelivery` is on by default. `fetch` is used to ask why an upgrade was
- * refused, which a browser's socket does not say; null: never. The rest is for Node and for tests.
+ * `user` is whom this is for: registered as anybody else it stops. `sellerId`: on whose page a
+ * buyer is. `since` is what the page shows already, `{conversation_id: seq}`: give it for each
+ * conversation that the page was rendered with, so that nothing falls between rendering and
+ * connecting; `epoch` belongs to it. `confirmDelivery` is on by default. `fetch` is used to ask why
+ * an upgrade was refused, which a browser's socket does not say; null: never. The rest is for Node
+ * and for tests.
  *
  * @typedef {object} Options
  * @property {string} url
@@ -81,7 +84,9 @@ export class RealtimeMessages {
     this.#session.start();
   }
 
-  /** Closes the socket and leaves no timer. What was not acknowledged waits for the next `connect`. */
+  /**
+   * Closes the socket and leaves no timer. What was not acknowledged waits for the next `connect`.
+   */
   disconnect() {
     this.#session.stop();
   }
@@ -121,7 +126,8 @@ export class RealtimeMessages {
   }
 
   /**
-   * Tells a recipient that one is writing, at most once a second. Without a connection it is dropped.
+   * Tells a recipient that one is writing, at most once a second. Without a connection it is
+   * dropped.
    *
    * @param {import("./realtime/wire.js").Typing} typing
    */
@@ -137,8 +143,12 @@ export class RealtimeMessages {
    */
   markAsRead(message) {
     return typeof message === "string"
-      ? this.#session.sender.wish(`read-message:${message}`, "mark_as_read", { message_id: message })
-      : this.#session.sender.wish(`read:${message.conversation_id}`, "mark_as_read", { ...message });
+      ? this.#session.sender.wish(`read-message:${message}`, "mark_as_read", {
+          message_id: message,
+        })
+      : this.#session.sender.wish(`read:${message.conversation_id}`, "mark_as_read", {
+          ...message,
+        });
   }
 
   /**
@@ -201,14 +211,17 @@ export class RealtimeMessages {
     this.#session.arrivals.moveTo(conversationId, seq);
   }
 
-  /** Asks for everything missed so far. Wherever something may have been missed it happens by itself. */
+  /**
+   * Asks for everything missed so far. Wherever something may have been missed it happens by
+   * itself.
+   */
   catchUp() {
     this.#session.catchUp();
   }
 
   /**
-   * Each message once, in the order of its conversation: other people's, and one's own from elsewhere.
-   * A message sent by this object is told by its promise instead.
+   * Each message once, in the order of its conversation: other people's, and one's own from
+   * elsewhere. A message sent by this object is told by its promise instead.
    *
    * @param {(message: Message) => void} callback
    */

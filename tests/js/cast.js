@@ -8,7 +8,10 @@ export const TALK = "a".repeat(24);
 export const OTHER_TALK = "b".repeat(24);
 
 /** A stored message, from Omar to Maya unless said otherwise. */
-export function message(seq, { from = OMAR, to = MAYA, talk = TALK, text = `number ${seq}`, ...rest } = {}) {
+export function message(
+  seq,
+  { from = OMAR, to = MAYA, talk = TALK, text = `number ${seq}`, ...rest } = {},
+) {
   return {
     id: `${seq}`.padStart(24, "0"),
     conversation_id: talk,
@@ -36,7 +39,13 @@ export function stored(seq, { client_id, message: text }) {
   return message(seq, { from: MAYA, to: OMAR, text, client_id });
 }
 
-export function conversation({ id = TALK, last_seq = 0, first_seq = 1, unread = 0, delivered_seq = last_seq } = {}) {
+export function conversation({
+  id = TALK,
+  last_seq = 0,
+  first_seq = 1,
+  unread = 0,
+  delivered_seq = last_seq,
+} = {}) {
   const moments = { status: "online", first_seen: null, last_seen: null };
   return {
     id,

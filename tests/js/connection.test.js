@@ -109,7 +109,12 @@ test("each close code has its reason, and all but 4401 are come back from", () =
     const { connect, connection, clock, changes, last } = set();
     connect();
     last().end(Number(code));
-    assert.deepEqual(changes.at(-1), { state: "waiting", reason, code: Number(code), retry_in: 0.5 });
+    assert.deepEqual(changes.at(-1), {
+      state: "waiting",
+      reason,
+      code: Number(code),
+      retry_in: 0.5,
+    });
     clock.advance(500);
     assert.equal(connection.state, "connecting");
     assert.equal(FakeSocket.all.length, 2);

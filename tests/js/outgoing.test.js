@@ -43,7 +43,15 @@ test("an answer counts once", () => {
 });
 
 test("what is refused for good makes room for the next", () => {
-  for (const code of ["invalid", "forbidden", "not_found", "conflict", "too_large", "bad_request", "new"]) {
+  for (const code of [
+    "invalid",
+    "forbidden",
+    "not_found",
+    "conflict",
+    "too_large",
+    "bad_request",
+    "new",
+  ]) {
     const outgoing = new Outgoing(middle);
     const [a] = [add(outgoing, "a"), add(outgoing, "b")];
     outgoing.due(0);

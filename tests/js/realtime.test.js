@@ -118,29 +118,35 @@ class Shop {
 
 const claim = (name, body) => test(name, { timeout: 5_000 }, body);
 
-claim("it registers right after opening, with the token in the subprotocol and nowhere else", async (t) => {
-  const shop = await Shop.open(t, { sellerId: "omar", since: { [TALK]: 3 }, epoch: "epoch-1" });
-  const data = await shop.register();
-  assert.deepEqual(data, { seller_id: "omar", epoch: "epoch-1", since: { [TALK]: 3 } });
-  assert.deepEqual(shop.socket.protocols, ["shopbell.v1", "bearer.a.b.c"]);
-  assert.equal(shop.socket.url, "/ws");
-  assert.equal(shop.client.state, "connected");
-  assert.deepEqual(shop.client.user, MAYA);
-  assert.deepEqual(
-    shop.changes.all.map(({ state }) => state),
-    ["connecting", "connected"],
-  );
-});
+claim(
+  "it registers right after opening, with the token in the subprotocol and nowhere else",
+  async (t) => {
+    const shop = await Shop.open(t, { sellerId: "omar", since: { [TALK]: 3 }, epoch: "epoch-1" });
+    const data = await shop.register();
+    assert.deepEqual(data, { seller_id: "omar", epoch: "epoch-1", since: { [TALK]: 3 } });
+    assert.deepEqual(shop.socket.protocols, ["shopbell.v1", "bearer.a.b.c"]);
+    assert.equal(shop.socket.url, "/ws");
+    assert.equal(shop.client.state, "connected");
+    assert.deepEqual(shop.client.user, MAYA);
+    assert.deepEqual(
+      shop.changes.all.map(({ state }) => state),
+      ["connecting", "connected"],
+    );
+  },
+);
 
-claim("messages are called back once each and in order, whatever the order on the wire", async (t) => {
-  const shop = await Shop.open(t, { since: { [TALK]: 0 } });
-  await shop.register();
-  shop.say(message(2), message(1), message(1), message(4), message(2));
-  shop.say(message(3), message(1, { talk: OTHER_TALK }));
-  assert.deepEqual(seqs(await shop.messages.first(5)), [1, 2, 3, 4, 1]);
-  await shop.settled();
-  assert.equal(shop.messages.all.length, 5);
-});
+claim(
+  "messages are called back once each and in order, whatever the order on the wire",
+  async (t) => {
+    const shop = await Shop.open(t, { since: { [TALK]: 0 } });
+    await shop.register();
+    shop.say(message(2), message(1), message(1), message(4), message(2));
+    shop.say(message(3), message(1, { talk: OTHER_TALK }));
+    assert.deepEqual(seqs(await shop.messages.first(5)), [1, 2, 3, 4, 1]);
+    await shop.settled();
+    assert.equal(shop.messages.all.length, 5);
+  },
+);
 
 claim("several events in one frame are several events", async (t) => {
   const shop = await Shop.open(t);
@@ -156,20 +162,23 @@ claim("a long frame is read", async (t) => {
   assert.equal((await shop.messages.first(1))[0].message.length, 4_000);
 });
 
-claim("P7: a gap is asked for on the open socket, and nothing behind it is shown before", async (t) => {
-  const shop = await Shop.open(t, { since: { [TALK]: 1 }, confirmDelivery: false });
-  await shop.register({ conversations: [conversation({ last_seq: 1 })] });
-  shop.say(message(4), message(2));
-  await shop.settled();
-  assert.deepEqual(seqs(shop.messages.all), [2]);
-  shop.clock.advance(250);
-  const { id, data } = await shop.socket.receive("register_user");
-  assert.deepEqual(data.since, { [TALK]: 2 });
-  assert.deepEqual([data.user_id, data.user_type, data.epoch], ["maya", "Buyer", "epoch-1"]);
-  shop.socket.ack(id, registered({ conversations: [conversation({ last_seq: 4 })] }));
-  shop.say(message(3), message(4));
-  assert.deepEqual(seqs(await shop.messages.first(3)), [2, 3, 4]);
-});
+claim(
+  "P7: a gap is asked for on the open socket, and nothing behind it is shown before",
+  async (t) => {
+    const shop = await Shop.open(t, { since: { [TALK]: 1 }, confirmDelivery: false });
+    await shop.register({ conversations: [conversation({ last_seq: 1 })] });
+    shop.say(message(4), message(2));
+    await shop.settled();
+    assert.deepEqual(seqs(shop.messages.all), [2]);
+    shop.clock.advance(250);
+    const { id, data } = await shop.socket.receive("register_user");
+    assert.deepEqual(data.since, { [TALK]: 2 });
+    assert.deepEqual([data.user_id, data.user_type, data.epoch], ["maya", "Buyer", "epoch-1"]);
+    shop.socket.ack(id, registered({ conversations: [conversation({ last_seq: 4 })] }));
+    shop.say(message(3), message(4));
+    assert.deepEqual(seqs(await shop.messages.first(3)), [2, 3, 4]);
+  },
+);
 
 claim("a neighbour that overtook by a moment is not asked for", async (t) => {
   const shop = await Shop.open(t, { since: { [TALK]: 0 }, confirmDelivery: false });
@@ -183,24 +192,27 @@ claim("a neighbour that overtook by a moment is not asked for", async (t) => {
   await shop.silence();
 });
 
-claim("P6: a gap that is never filled ends in a reset, and what was held back is shown", async (t) => {
-  const shop = await Shop.open(t, { since: { [TALK]: 1 }, confirmDelivery: false });
-  await shop.register();
-  shop.say(message(5));
-  await shop.settled();
-  for (const wait of [250, 5_000, 5_000]) {
-    shop.clock.advance(wait);
-    const { id } = await shop.socket.receive("register_user");
-    shop.socket.ack(id, registered());
+claim(
+  "P6: a gap that is never filled ends in a reset, and what was held back is shown",
+  async (t) => {
+    const shop = await Shop.open(t, { since: { [TALK]: 1 }, confirmDelivery: false });
+    await shop.register();
+    shop.say(message(5));
     await shop.settled();
-    assert.deepEqual(shop.messages.all, []);
-  }
-  shop.clock.advance(5_000);
-  assert.deepEqual(shop.resets.all, [{ conversation_id: TALK }]);
-  assert.deepEqual(seqs(shop.messages.all), [5]);
-  shop.clock.advance(20_000);
-  await shop.silence();
-});
+    for (const wait of [250, 5_000, 5_000]) {
+      shop.clock.advance(wait);
+      const { id } = await shop.socket.receive("register_user");
+      shop.socket.ack(id, registered());
+      await shop.settled();
+      assert.deepEqual(shop.messages.all, []);
+    }
+    shop.clock.advance(5_000);
+    assert.deepEqual(shop.resets.all, [{ conversation_id: TALK }]);
+    assert.deepEqual(seqs(shop.messages.all), [5]);
+    shop.clock.advance(20_000);
+    await shop.silence();
+  },
+);
 
 claim("a question without an answer is asked again", async (t) => {
   const shop = await Shop.open(t, { since: { [TALK]: 1 }, confirmDelivery: false });
@@ -243,26 +255,32 @@ claim("an answer to a registration on an earlier socket is none", async (t) => {
   assert.equal(shop.client.state, "connecting");
 });
 
-claim("P5: after a break it asks since its positions, and misses and doubles nothing", async (t) => {
-  const shop = await Shop.open(t, { confirmDelivery: false });
-  await shop.register({ conversations: [conversation({ last_seq: 7 })] });
-  shop.say(message(8));
-  await shop.messages.first(1);
-  await shop.cut();
-  shop.clock.advance(500);
-  const data = await shop.register({
-    conversations: [conversation({ last_seq: 10 }), conversation({ id: OTHER_TALK, last_seq: 1 })],
-  });
-  assert.deepEqual(data.since, { [TALK]: 8 });
-  shop.say(message(8), message(9), message(10), message(11));
-  assert.deepEqual(seqs(await shop.messages.first(4)), [8, 9, 10, 11]);
-  shop.clock.advance(250);
-  const more = await shop.socket.receive("register_user");
-  assert.deepEqual(more.data.since, { [OTHER_TALK]: 0 });
-  shop.socket.ack(more.id, registered());
-  shop.say(message(1, { talk: OTHER_TALK }));
-  assert.equal((await shop.messages.first(5))[4].conversation_id, OTHER_TALK);
-});
+claim(
+  "P5: after a break it asks since its positions, and misses and doubles nothing",
+  async (t) => {
+    const shop = await Shop.open(t, { confirmDelivery: false });
+    await shop.register({ conversations: [conversation({ last_seq: 7 })] });
+    shop.say(message(8));
+    await shop.messages.first(1);
+    await shop.cut();
+    shop.clock.advance(500);
+    const data = await shop.register({
+      conversations: [
+        conversation({ last_seq: 10 }),
+        conversation({ id: OTHER_TALK, last_seq: 1 }),
+      ],
+    });
+    assert.deepEqual(data.since, { [TALK]: 8 });
+    shop.say(message(8), message(9), message(10), message(11));
+    assert.deepEqual(seqs(await shop.messages.first(4)), [8, 9, 10, 11]);
+    shop.clock.advance(250);
+    const more = await shop.socket.receive("register_user");
+    assert.deepEqual(more.data.since, { [OTHER_TALK]: 0 });
+    shop.socket.ack(more.id, registered());
+    shop.say(message(1, { talk: OTHER_TALK }));
+    assert.equal((await shop.messages.first(5))[4].conversation_id, OTHER_TALK);
+  },
+);
 
 claim("a reset is told, and the conversation goes on behind what was listed", async (t) => {
   const shop = await Shop.open(t, { since: { [TALK]: 5_000 }, epoch: "epoch-0" });
@@ -344,25 +362,28 @@ claim("P3: what was cut off before its answer is sent again with the same client
   );
 });
 
-claim("P3: if the catching up brings it first, that is the answer, and the next one goes", async (t) => {
-  const shop = await Shop.open(t, { since: { [TALK]: 0 } });
-  await shop.register();
-  const promises = ["one", "two"].map((text) => shop.client.sendMessage(draft(text)));
-  const first = await shop.socket.receive("send_message");
-  await shop.cut();
-  shop.clock.advance(500);
-  await shop.register({ conversations: [conversation({ last_seq: 1 })] });
-  const again = await shop.socket.receive("send_message");
-  shop.say(stored(1, first.data));
-  assert.equal((await promises[0]).seq, 1);
-  shop.socket.ack(again.id, { message: stored(1, first.data), duplicate: true });
-  const { id, data } = await shop.socket.receive("send_message");
-  assert.equal(data.message, "two");
-  shop.socket.ack(id, { message: stored(2, data), duplicate: false });
-  await promises[1];
-  assert.deepEqual(shop.messages.all, []);
-  assert.deepEqual(shop.client.since, { [TALK]: 2 });
-});
+claim(
+  "P3: if the catching up brings it first, that is the answer, and the next one goes",
+  async (t) => {
+    const shop = await Shop.open(t, { since: { [TALK]: 0 } });
+    await shop.register();
+    const promises = ["one", "two"].map((text) => shop.client.sendMessage(draft(text)));
+    const first = await shop.socket.receive("send_message");
+    await shop.cut();
+    shop.clock.advance(500);
+    await shop.register({ conversations: [conversation({ last_seq: 1 })] });
+    const again = await shop.socket.receive("send_message");
+    shop.say(stored(1, first.data));
+    assert.equal((await promises[0]).seq, 1);
+    shop.socket.ack(again.id, { message: stored(1, first.data), duplicate: true });
+    const { id, data } = await shop.socket.receive("send_message");
+    assert.equal(data.message, "two");
+    shop.socket.ack(id, { message: stored(2, data), duplicate: false });
+    await promises[1];
+    assert.deepEqual(shop.messages.all, []);
+    assert.deepEqual(shop.client.since, { [TALK]: 2 });
+  },
+);
 
 claim("a repeat of long ago is no place to begin a conversation at", async (t) => {
   const shop = await Shop.open(t);
@@ -419,7 +440,10 @@ claim("rate_limited waits as long as it is told, and sends again by itself", asy
   shop.socket.refuse(first.id, { code: "rate_limited", retry_after: 3 });
   await shop.settled();
   const { client_id, state, retry_in, error } = shop.sending.all.at(-1);
-  assert.deepEqual([client_id, state, retry_in, error.code], ["mine", "waiting", 3, "rate_limited"]);
+  assert.deepEqual(
+    [client_id, state, retry_in, error.code],
+    ["mine", "waiting", 3, "rate_limited"],
+  );
   shop.clock.advance(1_000);
   await shop.silence();
   shop.clock.advance(1_000);
@@ -575,20 +599,23 @@ claim("what was delivered is confirmed before a goodbye", async (t) => {
   assert.equal(await shop.socket.closed(), 1000);
 });
 
-claim("reading is said by id or by place, waits for a connection, and only the furthest counts", async (t) => {
-  const shop = await Shop.open(t);
-  const far = shop.client.markAsRead({ conversation_id: TALK, seq: 9 });
-  void shop.client.markAsRead({ conversation_id: TALK, seq: 4 });
-  void shop.client.markAsRead("c".repeat(24));
-  await shop.register();
-  const place = await shop.socket.receive("mark_as_read");
-  assert.deepEqual(place.data, { conversation_id: TALK, seq: 9 });
-  const byId = await shop.socket.receive("mark_as_read");
-  assert.deepEqual(byId.data, { message_id: "c".repeat(24) });
-  const answer = { conversation_id: TALK, read_seq: 9, unread: 0 };
-  shop.socket.ack(place.id, answer);
-  assert.deepEqual(await far, answer);
-});
+claim(
+  "reading is said by id or by place, waits for a connection, and only the furthest counts",
+  async (t) => {
+    const shop = await Shop.open(t);
+    const far = shop.client.markAsRead({ conversation_id: TALK, seq: 9 });
+    void shop.client.markAsRead({ conversation_id: TALK, seq: 4 });
+    void shop.client.markAsRead("c".repeat(24));
+    await shop.register();
+    const place = await shop.socket.receive("mark_as_read");
+    assert.deepEqual(place.data, { conversation_id: TALK, seq: 9 });
+    const byId = await shop.socket.receive("mark_as_read");
+    assert.deepEqual(byId.data, { message_id: "c".repeat(24) });
+    const answer = { conversation_id: TALK, read_seq: 9, unread: 0 };
+    shop.socket.ack(place.id, answer);
+    assert.deepEqual(await far, answer);
+  },
+);
 
 claim("a refused reading rejects, and nobody has to care", async (t) => {
   const shop = await Shop.open(t);
@@ -599,31 +626,34 @@ claim("a refused reading rejects, and nobody has to care", async (t) => {
   assert.equal((await shop.errors.first(1))[0].code, "forbidden");
 });
 
-claim("rooms, status and context hold over reconnects, until they are left or refused", async (t) => {
-  const shop = await Shop.open(t);
-  await shop.register();
-  const page = { url: "https://shop.example/cup", title: "Cup" };
-  void shop.client.joinRoom(TALK);
-  void shop.client.joinRoom(OTHER_TALK);
-  void shop.client.updateStatus("away");
-  void shop.client.updateContext(page);
-  const joined = await shop.socket.receive("join_room");
-  shop.socket.ack(joined.id, { room: TALK });
-  shop.socket.refuse((await shop.socket.receive("join_room")).id, { code: "forbidden" });
-  shop.socket.ack((await shop.socket.receive("update_status")).id, { status: "away" });
-  assert.deepEqual((await shop.socket.receive("update_context")).data, page);
-  await shop.settled();
-  await shop.cut();
-  shop.clock.advance(500);
-  await shop.register();
-  // The context, unanswered, was still to be said, and so it comes before what is said again.
-  const context = await shop.socket.receive("update_context");
-  assert.deepEqual(context.data, page);
-  shop.socket.ack(context.id, {});
-  assert.deepEqual((await shop.socket.receive("join_room")).data, { room: TALK });
-  assert.deepEqual((await shop.socket.receive("update_status")).data, { status: "away" });
-  await shop.silence();
-});
+claim(
+  "rooms, status and context hold over reconnects, until they are left or refused",
+  async (t) => {
+    const shop = await Shop.open(t);
+    await shop.register();
+    const page = { url: "https://shop.example/cup", title: "Cup" };
+    void shop.client.joinRoom(TALK);
+    void shop.client.joinRoom(OTHER_TALK);
+    void shop.client.updateStatus("away");
+    void shop.client.updateContext(page);
+    const joined = await shop.socket.receive("join_room");
+    shop.socket.ack(joined.id, { room: TALK });
+    shop.socket.refuse((await shop.socket.receive("join_room")).id, { code: "forbidden" });
+    shop.socket.ack((await shop.socket.receive("update_status")).id, { status: "away" });
+    assert.deepEqual((await shop.socket.receive("update_context")).data, page);
+    await shop.settled();
+    await shop.cut();
+    shop.clock.advance(500);
+    await shop.register();
+    // The context, unanswered, was still to be said, and so it comes before what is said again.
+    const context = await shop.socket.receive("update_context");
+    assert.deepEqual(context.data, page);
+    shop.socket.ack(context.id, {});
+    assert.deepEqual((await shop.socket.receive("join_room")).data, { room: TALK });
+    assert.deepEqual((await shop.socket.receive("update_status")).data, { status: "away" });
+    await shop.silence();
+  },
+);
 
 claim("a room that was left is not joined again", async (t) => {
   const shop = await Shop.open(t);
@@ -640,31 +670,34 @@ claim("a room that was left is not joined again", async (t) => {
   await shop.silence();
 });
 
-claim("typing goes at most once a second for each recipient, its end always, and never later", async (t) => {
-  const shop = await Shop.open(t);
-  const typing = (is_typing, recipient_id = "omar") =>
-    shop.client.typing({ recipient_id, recipient_type: "Seller", is_typing });
-  typing(true);
-  await shop.register();
-  [true, true, false, false].forEach((is) => typing(is));
-  typing(true, "eva");
-  typing(true, "eva");
-  shop.clock.advance(1_000);
-  typing(true, "eva");
-  const sent = [];
-  for (let count = 0; count < 5; count += 1) {
-    const { data, id } = await shop.socket.receive("typing");
-    assert.equal(id, undefined);
-    sent.push([data.recipient_id, data.is_typing]);
-  }
-  assert.deepEqual(sent, [
-    ["omar", true],
-    ["omar", false],
-    ["omar", false],
-    ["eva", true],
-    ["eva", true],
-  ]);
-});
+claim(
+  "typing goes at most once a second for each recipient, its end always, and never later",
+  async (t) => {
+    const shop = await Shop.open(t);
+    const typing = (is_typing, recipient_id = "omar") =>
+      shop.client.typing({ recipient_id, recipient_type: "Seller", is_typing });
+    typing(true);
+    await shop.register();
+    [true, true, false, false].forEach((is) => typing(is));
+    typing(true, "eva");
+    typing(true, "eva");
+    shop.clock.advance(1_000);
+    typing(true, "eva");
+    const sent = [];
+    for (let count = 0; count < 5; count += 1) {
+      const { data, id } = await shop.socket.receive("typing");
+      assert.equal(id, undefined);
+      sent.push([data.recipient_id, data.is_typing]);
+    }
+    assert.deepEqual(sent, [
+      ["omar", true],
+      ["omar", false],
+      ["omar", false],
+      ["eva", true],
+      ["eva", true],
+    ]);
+  },
+);
 
 claim("the other events reach their callbacks, until these are unsubscribed", async (t) => {
   const shop = await Shop.open(t);
@@ -685,33 +718,39 @@ claim("the other events reach their callbacks, until these are unsubscribed", as
     Object.keys(events).forEach((event) => shop.socket.send({ event, data: { of: event } }));
   sendAll();
   await shop.settled();
-  assert.deepEqual(heard, Object.keys(events).map((event) => [event, { of: event }]));
+  assert.deepEqual(
+    heard,
+    Object.keys(events).map((event) => [event, { of: event }]),
+  );
   removals.forEach((remove) => remove());
   sendAll();
   await shop.settled();
   assert.equal(heard.length, 6);
 });
 
-claim("an unknown event is reported once, whatever its name, and nonsense is passed over", async (t) => {
-  const shop = await Shop.open(t);
-  await shop.register();
-  for (const event of ["constructor", "__proto__", "toString", "party", "party"]) {
-    shop.socket.sendText(JSON.stringify({ event, data: {} }));
-  }
-  await shop.settled();
-  assert.equal(shop.errors.all.length, 4);
-  for (const text of ["{", "7", "null", '[null, {"event": "new_message", "data": null}]']) {
-    shop.socket.sendText(text);
-  }
-  shop.socket.send({ event: "message_read", data: "read" });
-  shop.socket.send({ event: "reset", data: {} });
-  shop.socket.send({ event: "ack", id: 999, data: {} });
-  shop.socket.send({ event: "ack", data: null });
-  shop.say(message(1));
-  await shop.messages.first(1);
-  assert.ok(shop.errors.all.every(({ code }) => code === "protocol"));
-  assert.equal(shop.client.state, "connected");
-});
+claim(
+  "an unknown event is reported once, whatever its name, and nonsense is passed over",
+  async (t) => {
+    const shop = await Shop.open(t);
+    await shop.register();
+    for (const event of ["constructor", "__proto__", "toString", "party", "party"]) {
+      shop.socket.sendText(JSON.stringify({ event, data: {} }));
+    }
+    await shop.settled();
+    assert.equal(shop.errors.all.length, 4);
+    for (const text of ["{", "7", "null", '[null, {"event": "new_message", "data": null}]']) {
+      shop.socket.sendText(text);
+    }
+    shop.socket.send({ event: "message_read", data: "read" });
+    shop.socket.send({ event: "reset", data: {} });
+    shop.socket.send({ event: "ack", id: 999, data: {} });
+    shop.socket.send({ event: "ack", data: null });
+    shop.say(message(1));
+    await shop.messages.first(1);
+    assert.ok(shop.errors.all.every(({ code }) => code === "protocol"));
+    assert.equal(shop.client.state, "connected");
+  },
+);
 
 claim("a thousand unknown names are not all remembered", async (t) => {
   const shop = await Shop.open(t);
@@ -778,7 +817,9 @@ claim("a callback may disconnect while messages go out; the rest stays queued", 
   assert.equal((await socket.receive("send_message")).data.message, "one");
   assert.equal(await socket.closed(), 1000);
   assert.equal(shop.clock.pending, 0);
-  assert.ok(!shop.sending.all.some((state) => state.client_id === "second" && state.state === "sending"));
+  assert.ok(
+    !shop.sending.all.some((state) => state.client_id === "second" && state.state === "sending"),
+  );
   remove();
 });
 

@@ -43,7 +43,10 @@ test("whatever is one's own, the others are given out in order and it is not", (
       const given = order.flatMap((seq) =>
         seqs(sequence.place(message(seq), { silent: seq === own })),
       );
-      assert.deepEqual(given, [1, 2, 3, 4, 5].filter((seq) => seq !== own));
+      assert.deepEqual(
+        given,
+        [1, 2, 3, 4, 5].filter((seq) => seq !== own),
+      );
       assert.deepEqual(sequence.since(), { [TALK]: 5 });
     }
   }
@@ -77,7 +80,7 @@ test("a conversation never heard of begins where it is first seen", () => {
   assert.deepEqual(sequence.since(), { [TALK]: 18 });
 });
 
-test("at the first registration the unknown start at their end, and the known keep their place", () => {
+test("at first the unknown conversations start at their end, and the known stay", () => {
   const sequence = new Sequence({ [TALK]: 5 });
   sequence.registered([
     conversation({ last_seq: 7 }),
@@ -92,13 +95,18 @@ test("at the first registration the unknown start at their end, and the known ke
 test("a conversation that came into being while away is missing from its beginning", () => {
   const sequence = new Sequence();
   sequence.registered([conversation({ last_seq: 2 })]);
-  sequence.registered([conversation({ last_seq: 2 }), conversation({ id: OTHER_TALK, last_seq: 3 })]);
+  sequence.registered([
+    conversation({ last_seq: 2 }),
+    conversation({ id: OTHER_TALK, last_seq: 3 }),
+  ]);
   assert.deepEqual(sequence.since(), { [TALK]: 2, [OTHER_TALK]: 0 });
   assert.deepEqual(gapsOf(sequence), [OTHER_TALK]);
 });
 
 test("where not all were listed before, one that turns up is missing from the first unread", () => {
-  const hundred = Array.from({ length: 100 }, (_, n) => conversation({ id: `talk-${n}`, last_seq: 1 }));
+  const hundred = Array.from({ length: 100 }, (_, n) =>
+    conversation({ id: `talk-${n}`, last_seq: 1 }),
+  );
   const sequence = new Sequence();
   sequence.registered(hundred);
   sequence.registered([...hundred.slice(1), conversation({ last_seq: 50, unread: 4 })]);
@@ -109,7 +117,10 @@ test("where not all were listed before, one that turns up is missing from the fi
 test("what retention removed is not waited for", () => {
   const sequence = new Sequence({ [TALK]: 3 });
   place(sequence, 12);
-  assert.deepEqual(seqs(sequence.registered([conversation({ first_seq: 12, last_seq: 12 })])), [12]);
+  assert.deepEqual(
+    seqs(sequence.registered([conversation({ first_seq: 12, last_seq: 12 })])),
+    [12],
+  );
   assert.deepEqual(gapsOf(sequence), []);
 });
 
@@ -174,7 +185,7 @@ test("hostile names of conversations are names like any other", () => {
   assert.equal({}.polluted, undefined);
 });
 
-test("P5: over a bad line with many breaks, all is given out once, in order and without holes", () => {
+test("P5: over a bad line with many breaks, all is given out once, in order, without holes", () => {
   for (let seed = 1; seed <= 300; seed += 1) {
     const random = seeded(seed);
     const upTo = (limit) => Math.floor(random() * limit);

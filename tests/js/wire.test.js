@@ -22,7 +22,18 @@ test("a frame is an object, or an array of them", () => {
 });
 
 test("what is no frame is left out, and takes no neighbour along", () => {
-  for (const text of ["", "{", "null", "7", '"beat"', "{}", '{"event": 1}', "[[]]", undefined, null]) {
+  for (const text of [
+    "",
+    "{",
+    "null",
+    "7",
+    '"beat"',
+    "{}",
+    '{"event": 1}',
+    "[[]]",
+    undefined,
+    null,
+  ]) {
     assert.deepEqual(readFrames(text), { frames: [], malformed: 1 }, `${text}`);
   }
   assert.deepEqual(readFrames(new ArrayBuffer(2)), { frames: [], malformed: 1 });
@@ -35,7 +46,16 @@ test("a message has a conversation and a whole seq from 1 on", () => {
   for (const seq of [0, -1, 1.5, "1", null, undefined, 2 ** 60]) {
     assert.ok(!isMessage({ ...message(1), seq }), `${seq}`);
   }
-  for (const wrong of [null, undefined, 7, "text", [], {}, { seq: 1 }, { ...message(1), conversation_id: 1 }]) {
+  for (const wrong of [
+    null,
+    undefined,
+    7,
+    "text",
+    [],
+    {},
+    { seq: 1 },
+    { ...message(1), conversation_id: 1 },
+  ]) {
     assert.ok(!isMessage(wrong));
   }
 });
@@ -43,7 +63,13 @@ test("a message has a conversation and a whole seq from 1 on", () => {
 test("the server's refusal is read whatever is left out of it", () => {
   const whole = { code: "rate_limited", message: "Slower.", field: "message", retry_after: 2.5 };
   assert.deepEqual(readError(whole), whole);
-  for (const wrong of [undefined, null, 7, [], { code: 1, message: [], field: {}, retry_after: "2" }]) {
+  for (const wrong of [
+    undefined,
+    null,
+    7,
+    [],
+    { code: 1, message: [], field: {}, retry_after: "2" },
+  ]) {
     const { code, message: text, ...rest } = readError(wrong);
     assert.deepEqual([code, typeof text, rest], ["internal", "string", {}]);
   }

@@ -6,7 +6,9 @@
  * a restart dropped at the same moment do not come back at the same moment. */
 export const RECONNECT_SECONDS = Object.freeze({ shortest: 0.5, longest: 30, first: 2 });
 
-/** Waits grow in range, not in length: each is drawn anew between the shortest and a rising ceiling. */
+/**
+ * Waits grow in range, not in length: each is drawn anew between the shortest and a rising ceiling.
+ */
 export class Backoff {
   #failures = 0;
   #seconds;

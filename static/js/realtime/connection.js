@@ -1,8 +1,8 @@
 /**
- * One WebSocket at a time, kept up: opening, noticing silence, coming back, and knowing when not to.
+ * One WebSocket at a time, kept up: opening, noticing silence, coming back, knowing when not to.
  *
- * It carries text and knows nothing of what the text says; `realtime.js` tells it when the server has
- * taken the registration (`confirm`), for only then a connection counts as one.
+ * It carries text and knows nothing of what the text says; `session.js` tells it when the server
+ * has taken the registration (`confirm`), for only then a connection counts as one.
  */
 
 import { Backoff } from "./backoff.js";
@@ -250,7 +250,7 @@ export class Connection {
       "close",
       whileCurrent(({ code }) => (opened ? this.#lost(code) : this.#refused())),
     );
-    // After a refused upgrade Node's WebSocket says no more than this. An open one says "close" too.
+    // Of a refused upgrade Node's WebSocket says no more than this; an open one says "close" too.
     socket.addEventListener(
       "error",
       whileCurrent(() => opened || this.#refused()),

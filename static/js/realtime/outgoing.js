@@ -2,11 +2,11 @@
  * What is to be said to the server and has no answer yet.
  *
  * Entries stand in lanes, one lane for each recipient, room or watermark. Of a lane only the first
- * is under way, so that a refusal for now ("too fast", "database away") can never let a later message
- * overtake an earlier one. Messages and other events have a pace of their own, as on the server; of
- * the others, receipts that nobody waits for leave room to what a person does.
+ * is under way, so that a refusal for now ("too fast", "database away") can never let a later
+ * message overtake an earlier one. Messages and other events have a pace of their own, as on the
+ * server; of the others, receipts that nobody waits for leave room to what a person does.
  *
- * Pure: times go in, entries to be sent come out. Sending and settling promises is `realtime.js`'s.
+ * Pure: times go in, entries to be sent come out. Sending and settling promises is `sender.js`'s.
  */
 
 import { Backoff } from "./backoff.js";
@@ -178,8 +178,8 @@ export class Outgoing {
   }
 
   /**
-   * The server has not done it: for now, and then it is tried again after `wait` milliseconds, or for
-   * good, and then it is out.
+   * The server has not done it: for now, and then it is tried again after `wait` milliseconds, or
+   * for good, and then it is out.
    *
    * @param {number} id
    * @param {ErrorData} error
@@ -249,7 +249,8 @@ export class Outgoing {
   }
 
   /**
-   * When `due` or `unanswered` will have something new; Infinity if nothing is waiting for the clock.
+   * When `due` or `unanswered` will have something new; Infinity if nothing is waiting for the
+   * clock.
    *
    * @returns {number}
    */

@@ -1,4 +1,7 @@
-/** What a browser's page can say about the network and about being looked at. In Node it says nothing. */
+/**
+ * What a browser's page can say about the network and about being looked at. In Node it says
+ * nothing.
+ */
 
 /**
  * @typedef {object} Host

@@ -86,8 +86,8 @@ export class Registration {
    * Learns from the server's answer who we are.
    *
    * @param {unknown} answer
-   * @returns {Registered | "forbidden" | undefined} forbidden: somebody else than before; undefined:
-   *   it makes no sense
+   * @returns {Registered | "forbidden" | undefined} forbidden: somebody else than before;
+   *   undefined: it makes no sense
    */
   accept(answer) {
     if (!isRegistered(answer)) {

@@ -14,9 +14,9 @@ import { RealtimeError, newClientId } from "./wire.js";
 /** @typedef {import("./outgoing.js").Entry} Entry */
 
 /**
- * How a message of one's own is getting on. `queued`: waits for the connection or for an earlier one;
- * `unanswered`: under way for 10 s, and still kept; `waiting`: refused for now, `error` says why,
- * tried again in `retry_in` seconds; `refused`: for good.
+ * How a message of one's own is getting on. `queued`: waits for the connection or for an earlier
+ * one; `unanswered`: under way for 10 s, and still kept; `waiting`: refused for now, `error` says
+ * why, tried again in `retry_in` seconds; `refused`: for good.
  *
  * @typedef {object} SendState
  * @property {string} client_id
@@ -94,7 +94,9 @@ export class Sender {
       return false;
     }
     this.#outgoing.remove(entry);
-    entry.reject(new RealtimeError({ code: "withdrawn", message: "Taken back before it was sent." }));
+    entry.reject(
+      new RealtimeError({ code: "withdrawn", message: "Taken back before it was sent." }),
+    );
     return true;
   }
 
@@ -219,7 +221,10 @@ export class Sender {
     const now = this.#surroundings.clock.now();
     const refusal = typeof id === "number" ? this.#outgoing.refused(id, error, now) : undefined;
     if (refusal?.wait === null) {
-      this.#giveUp(refusal.entry, new RealtimeError(error, { definite: error.code !== "internal" }));
+      this.#giveUp(
+        refusal.entry,
+        new RealtimeError(error, { definite: error.code !== "internal" }),
+      );
     } else if (refusal) {
       const retry_in = refusal.wait / 1000;
       const reason = new RealtimeError(error, { definite: false });

@@ -1,8 +1,8 @@
 /**
  * Each message once, in the order of `seq`, conversation by conversation.
  *
- * Pure: messages go in as they arrive, out come those that may be called back now. Asking the server
- * for what is missing is the business of `realtime.js`; this module only knows what that is.
+ * Pure: messages go in as they arrive, out come those that may be called back now. Asking the
+ * server for what is missing is the business of `arrivals.js`; this module only knows what that is.
  */
 
 /** @typedef {import("./wire.js").Message} Message */
@@ -68,9 +68,9 @@ export class Sequence {
    * Takes in the list of conversations that a registration answers, and says which held messages
    * that sets free.
    *
-   * A conversation not known at the first registration starts at its end: its history is loaded over
-   * HTTP. One that turns up later has come into being, or has moved, while the client was away: then
-   * it has a gap from its beginning, or from the first unread message.
+   * A conversation not known at the first registration starts at its end: its history is loaded
+   * over HTTP. One that turns up later has come into being, or has moved, while the client was
+   * away: then it has a gap from its beginning, or from the first unread message.
    *
    * @param {Conversation[]} conversations
    * @returns {Message[]}
@@ -105,8 +105,8 @@ export class Sequence {
   }
 
   /**
-   * The server asks to reload this conversation: it goes on behind what the last registration listed,
-   * which the reload will hold, or else with the next message that comes.
+   * The server asks to reload this conversation: it goes on behind what the last registration
+   * listed, which the reload will hold, or else with the next message that comes.
    *
    * @param {string} id
    */

@@ -39,7 +39,9 @@ import { RealtimeError, isMessage, isObject, readError, readFrames } from "./wir
  * @property {unknown} error
  */
 
-/** After so long out of sight, ask for what was missed: a hidden page's socket may be half asleep. */
+/**
+ * After so long out of sight, ask for what was missed: a hidden page's socket may be half asleep.
+ */
 const HIDDEN_MS = 60_000;
 /** A server that makes up names without end must not fill the memory. */
 const NAMES_REPORTED = 100;

@@ -1,8 +1,8 @@
 /**
  * The wire as the client sees it: the types of what is said, the reading of frames, and the error.
  *
- * No I/O and no state. The types repeat what the reference under `/docs` says; the order of messages
- * is decided in `sequence.js`, what to do with a refusal in `outgoing.js`.
+ * No I/O and no state. The types repeat what the reference under `/docs` says; the order of
+ * messages is decided in `sequence.js`, what to do with a refusal in `outgoing.js`.
  */
 
 /** @typedef {"Buyer" | "Seller"} ParticipantType */
@@ -127,7 +127,8 @@
  * @property {string | null} last_seen
  */
 
-/** @typedef {{users: {id: string, type: ParticipantType, name: string, status: PresenceStatus}[]}} OnlineUsers */
+/** @typedef {Omit<User, "verified"> & {status: PresenceStatus}} OnlineUser */
+/** @typedef {{users: OnlineUser[]}} OnlineUsers */
 
 /**
  * What a buyer is looking at.
@@ -178,8 +179,8 @@ export function isObject(value) {
 }
 
 /**
- * The frames in one piece of text: an object or an array of objects. What is neither is left out and
- * counted, for one bad frame must not take its neighbours along.
+ * The frames in one piece of text: an object or an array of objects. What is neither is left out
+ * and counted, for one bad frame must not take its neighbours along.
  *
  * @param {unknown} text
  * @returns {{frames: Frame[], malformed: number}}
