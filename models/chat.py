@@ -1,4 +1,4 @@
-"""Everything that can happen in the chat of a shop, one method each, named by what a user would say.
+"""Everything that can happen in a shop's chat, one method each, named by what a user would say.
 
 The methods check first (that fails because of the input) and act then (that fails only because the
 world is broken). ``who`` is always an identity that a token vouched for. The hub knows one process
@@ -163,7 +163,8 @@ class Chat:
         """Takes a message in, in the order of the calls; what is returned waits until it is stored.
 
         Raises ``Forbidden`` for another's name and for buyer to buyer, ``Invalid``, ``NotFound``
-        for an unknown recipient, ``RateLimited``; what is returned, ``Conflict`` or ``Unavailable``.
+        for an unknown recipient, ``RateLimited``; what is returned raises ``Conflict`` or
+        ``Unavailable``.
         """
         _check_same(who, command.sender_id, command.sender_type, "sender")
         recipient = Participant(command.recipient_type, command.recipient_id)

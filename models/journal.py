@@ -1,14 +1,14 @@
 """Group commit: the one place where messages get their numbers and become durable.
 
-Senders hand over a draft and wait. While one round of writes is under way the next drafts gather, and
-a round takes all that wait: a lone message has no added latency, a crowd shares one journaled write.
-What must hold, whatever fails in between:
+Senders hand over a draft and wait. While one round of writes is under way the next drafts gather,
+and a round takes all that wait: a lone message has no added latency, a crowd shares one journaled
+write. What must hold, whatever fails in between:
 
 - an answer means stored: it is given only after the journaled insert returned;
 - ``seq`` is dense and appears in order: inserts are ordered, so what is stored of a conversation is
   always a beginning of what was numbered, and only what is stored is published;
-- one ``client_id`` is one message: repeats are looked up before anything is numbered, and two unique
-  indexes decide where another process was quicker;
+- one ``client_id`` is one message: repeats are looked up before anything is numbered, and two
+  unique indexes decide where another process was quicker;
 - a write of unknown outcome is looked for before its conversation is numbered again.
 """
 
@@ -193,7 +193,7 @@ class Journal:
                 self._idle.set()
 
     async def drain(self, seconds: float) -> None:
-        """Takes nothing new, and waits until all that was accepted is answered or the time is up."""
+        """Takes nothing new, and waits until all that was accepted is answered, or time is up."""
         self._stopping = True
         try:
             await asyncio.wait_for(self._idle.wait(), seconds)

@@ -1,9 +1,10 @@
 """The conversations as they stand right now, kept in memory while they are in use.
 
-The database is the truth; this is what the last round of the journal made of it. A message is durable
-once it is inserted, but the summary in its conversation's document (last message, unread, the
-sender's own watermark) can be recomputed from messages, so it is written behind, many changes at
-once. Everything that reads a conversation asks here, never the store, and so sees what was answered.
+The database is the truth; this is what the last round of the journal made of it. A message is
+durable once it is inserted, but the summary in its conversation's document (last message, unread,
+the sender's own watermark) can be recomputed from messages, so it is written behind, many changes
+at once. Everything that reads a conversation asks here, never the store, and so sees what was
+answered.
 """
 
 import asyncio
@@ -116,7 +117,7 @@ class Ledger:
         return sorted(wanted, key=lambda c: (c.updated_at, c.id), reverse=True)[:limit]
 
     async def unread_of(self, key: str) -> dict[str, int]:
-        """How many messages are unread for somebody, by conversation; those without are left out."""
+        """How many messages are unread for somebody, in each conversation that has any."""
         found = self._overlaid(key, await self._store.unread_conversations(key))
         return {c.id: c.unread_of(key) for c in found if c.unread_of(key)}
 
@@ -178,7 +179,7 @@ class Ledger:
         await self.settle()
 
     async def settle(self) -> None:
-        """Writes the summaries that are behind now. Raises ``Unavailable``; nothing is lost then."""
+        """Writes the summaries that are behind. Raises ``Unavailable``; nothing is lost then."""
         at = moment(self._now())
         behind = list(self._dirty.items())
         for start in range(0, len(behind), SETTLE_BATCH):

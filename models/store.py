@@ -1,11 +1,11 @@
 """All that Shopbell knows of MongoDB: documents, indexes, queries, and what may go wrong with them.
 
-The only module that imports Motor, PyMongo and BSON. Documents become entities here, ids are strings
-outside, and every driver error leaves as ``Unavailable``: the outcome of that write is unknown. No
-rules live here; who may see what is asked above, and numbering is ``journal.py``'s.
+The only module that imports Motor, PyMongo and BSON. Documents become entities here, ids are
+strings outside, and every driver error leaves as ``Unavailable``: the outcome of that write is
+unknown. No rules live here; who may see what is asked above, and numbering is ``journal.py``'s.
 
-Motor is past its bug-fix end. Only what it shares with PyMongo's own async client is used, so a move
-touches this file alone.
+Motor is past its bug-fix end. Only what it shares with PyMongo's own async client is used, so a
+move touches this file alone.
 """
 
 import asyncio
@@ -607,13 +607,13 @@ def _windows(before: Cursor | None) -> Iterator[tuple[datetime, datetime]]:
         low, high = max(OLDEST, low - span), low
 
 
-# --- The border: documents and entities -------------------------------------------------------------
+# --- The border: documents and entities ---------------------------------------------------------
 
 STEPS_KEPT: Final = 20  # steps of a watermark that are kept, so that read_at stays what it was
 
 
 def _sent_as(sender: str, client_id: str) -> str:
-    """One string for the pair, because the engine serves ``$in`` from an index on one field only."""
+    """One string for the pair: the engine serves ``$in`` from an index on one field only."""
     return f"{sender}|{client_id}"
 
 

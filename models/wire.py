@@ -1,4 +1,4 @@
-"""From stored entities to wire objects, so that an answer and an event say the same of a message."""
+"""From stored entities to wire objects, so that answers and events say the same of a message."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
