@@ -27,6 +27,7 @@ import pytest
 from tornado.httpclient import HTTPRequest
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
+from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
@@ -263,7 +264,7 @@ async def open_socket() -> AsyncGenerator[SocketOpener]:
 
     At the end all are closed and read to the end. A refusal raises ``HTTPClientError``.
     """
-    sockets: list[WebSocketClientConnection] = []
+    opened: list[tuple[WebSocketClientConnection, IOStream]] = []
 
     async def opener(
         url: str,
@@ -273,15 +274,18 @@ async def open_socket() -> AsyncGenerator[SocketOpener]:
     ) -> WebSocketClientConnection:
         request = HTTPRequest(re.sub("^http", "ws", url), headers=dict(headers or {}))
         socket = await websocket_connect(request, subprotocols=list(subprotocols or []) or None)
-        sockets.append(socket)
+        protocol: Any = socket.protocol
+        opened.append((socket, protocol.stream))
         return socket
 
     yield opener
-    for socket in sockets:
+    for socket, _ in opened:
         socket.close()
-    for socket in sockets:
-        while await socket.read_message() is not None:
-            pass
+    for socket, stream in opened:
+        # The end is told only once: a test may have read it already.
+        while not (stream.closed() and socket.read_queue.empty()):
+            if await socket.read_message() is None:
+                break
 
 
 # --- A server -----------------------------------------------------------------------------------
