@@ -257,6 +257,13 @@ class BaseHandler(web.RequestHandler):
             return origin == self.shop.settings.origin
         return self.request.headers.get("Sec-Fetch-Site") == "same-origin"
 
+    def is_from_foreign_page(self) -> bool:
+        """Whether the browser says that a page of somebody else asks. Who says nothing is believed:
+        no page can make a browser keep silent, and there is no cookie to misuse."""
+        told = {"Origin", "Sec-Fetch-Site"} & self.request.headers.keys()
+        came_by_itself = self.request.headers.get("Sec-Fetch-Site") == "none"
+        return bool(told) and not came_by_itself and not self.is_from_own_page()
+
     # --- For the doors --------------------------------------------------------------------------
 
     @property
@@ -341,14 +348,18 @@ class BaseHandler(web.RequestHandler):
         self.set_status(STATUS[error.code] if error.code != "bad_request" else status_code)
         if isinstance(error, BadRequest) and not 400 <= status_code < 500:
             self.set_status(400)
-        if error.retry_after is not None:
-            self.set_header("Retry-After", str(max(1, round(error.retry_after + 0.499))))
+        self.tell_retry(error)
         if isinstance(error, TooLarge):
             self.set_header("Connection", "close")  # the rest of the body is not wanted
         if isinstance(error, Unauthorized):
             self.set_header("WWW-Authenticate", 'Bearer realm="shopbell"')
         self.shop.metrics.refused(error)
         self.finish_error(error)
+
+    def tell_retry(self, error: ChatError) -> None:
+        """When to come back, where an error says so."""
+        if error.retry_after is not None:
+            self.set_header("Retry-After", str(max(1, round(error.retry_after + 0.499))))
 
     def finish_error(self, error: ChatError) -> None:
         """Says an error in the manner of the door."""

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tornado import web
 
-from handlers import conversations, messages
+from handlers import conversations, health, messages, pages, sessions, widget
 from handlers.assets import Assets
 from handlers.base import JsonHandler, PageHandler, Parts, log
 from handlers.socket import ChatSocket
@@ -32,9 +32,27 @@ API: Final[list[tuple[str, type[JsonHandler]]]] = [
     (rf"/api/messages/{HEX}/read", messages.MessageReadApi),
     (r"/api/conversations", conversations.ConversationsApi),
     (rf"/api/sellers/{ID}", conversations.SellerApi),
+    (r"/api/session/guest", sessions.GuestApi),
+    (r"/api/session/identify", sessions.IdentifyApi),
 ]
 
-PAGES: Final[list[tuple[str, type[web.RequestHandler]]]] = []
+PAGES: Final[list[tuple[str, type[web.RequestHandler]]]] = [
+    (r"/login", sessions.LoginPage),
+    (r"/logout", sessions.LogoutDoor),
+    (r"/", pages.ShopPage),
+    (rf"/chat/{ID}", pages.ChatPage),
+    (r"/inbox", pages.InboxPage),
+    (r"/inbox/widget", pages.InboxWidgetPage),
+    (rf"/inbox/{HEX}", pages.ConversationPage),
+    (rf"/widget/{ID}", widget.WidgetFrame),
+    (r"/widget\.js", widget.Loader),
+]
+
+HEALTH: Final[list[tuple[str, type[JsonHandler]]]] = [
+    (r"/healthz", health.HealthDoor),
+    (r"/readyz", health.ReadyDoor),
+    (r"/metrics", health.MetricsDoor),
+]
 
 
 class UnknownApi(JsonHandler):
@@ -63,6 +81,7 @@ def application(parts: Parts) -> web.Application:
         [
             *API,
             *PAGES,
+            *HEALTH,
             (r"/ws", ChatSocket),
             (r"/static/(.*)", Assets, {"path": str(STATIC)}),
             (r"/api(?:/.*)?", UnknownApi),

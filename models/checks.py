@@ -66,6 +66,15 @@ def faults_of_database(
     return found
 
 
+def disk_is_low(directory: Path) -> bool:
+    """Whether there is too little room left for a database to write in peace."""
+    try:
+        disk = shutil.disk_usage(directory)
+    except OSError:
+        return False  # it is not there yet, or somebody else has to tell
+    return disk.free < min(FREE_BYTES, disk.total * FREE_SHARE)
+
+
 def _open_to_the_network(settings: Settings) -> Iterator[str]:
     if not settings.secure and not _is_loopback(settings.address):
         yield (
@@ -93,10 +102,9 @@ def _secret_files(settings: Settings) -> Iterator[str]:
 
 
 def _disk(directory: Path) -> Iterator[str]:
-    if directory.exists():
-        disk = shutil.disk_usage(directory)
-        if disk.free < min(FREE_BYTES, disk.total * FREE_SHARE):
-            yield f"The disk of {directory} is nearly full: {disk.free // 1024**2} MiB are left."
+    if disk_is_low(directory):
+        left = shutil.disk_usage(directory).free // 1024**2
+        yield f"The disk of {directory} is nearly full: {left} MiB are left."
 
 
 def _is_loopback(address: str) -> bool:

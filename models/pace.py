@@ -43,12 +43,14 @@ RULES: Final[dict[str, Rule]] = {
 
 
 class Pace:
-    """All buckets of the server, in memory: a restart fills them.
+    """All buckets of the server, in memory: a restart fills them. ``on_limit`` is told of each
+    refusal, by its rule.
 
     A bucket is the moment at which it will be full again, so a full one needs no memory.
     """
 
     def __init__(self, *, enabled: bool = True, now: Callable[[], float] = time.monotonic) -> None:
+        self.on_limit: Callable[[str], None] = lambda rule: None
         self._enabled = enabled
         self._now = now
         self._full_at: dict[str, dict[str, float]] = {rule: {} for rule in RULES}
@@ -67,6 +69,7 @@ class Pace:
         buckets[key] = before if is_empty else after  # at the end: the dict is in order of use
         self._forget(buckets, now)
         if is_empty:
+            self.on_limit(rule)
             seconds = math.ceil(wait * 1000) / 1000
             text = f"That was too fast. Please try again in {math.ceil(seconds)} s."
             raise RateLimited(text, retry_after=seconds)

@@ -1,4 +1,4 @@
-"""A whole shop's chat: the models' parts put together, in the order in which they need each other."""
+"""A whole shop's chat: the models' parts, in the order in which they need each other."""
 
 from collections.abc import Coroutine
 from typing import Any, Final
@@ -14,6 +14,7 @@ from models.live import Live
 from models.metrics import Metrics
 from models.pace import Pace
 from models.presence import Presence, TypingBoard
+from models.readiness import Readiness
 from models.settings import Settings
 from models.store import Store
 from models.tokens import Tokens
@@ -53,6 +54,10 @@ class Shop:
             pace=self.pace,
         )
         self.accounts.on_revoked = self.hub.close_refused
+        self.pace.on_limit = self.metrics.limited
+        files = settings.data_dir if settings.mongodb_uri is None else None
+        self.readiness = Readiness(store, self.metrics, files)
+        self._measure()
 
     async def open(self) -> None:
         """Readies the database, and finishes what a killed process left half done.
@@ -81,6 +86,13 @@ class Shop:
         """
         await self.journal.drain(DRAIN_SECONDS)
         await self.ledger.settle()
+
+    def _measure(self) -> None:
+        """Tells the metrics where to look."""
+        hub, read_from = self.hub, self.metrics.read_from
+        read_from("sockets_open", lambda: hub.count)
+        read_from("sockets_registered", lambda: sum(c.registered for c in hub.everybody()))
+        read_from("outbox_bytes", lambda: sum(c.outbox.bytes for c in hub.everybody()))
 
     def close(self) -> None:
         """Lets go of threads and connections."""
