@@ -33,6 +33,8 @@ SECRET_CHARACTERS: Final = 32
 SECRET_BYTES: Final = 32  # of those that we make: as many as the hash that signs with them has
 SECRET_FILES: Final = ("secret", "identity-secret")  # in data-dir
 
+DEMO_SELLER: Final = "demo-seller"
+
 Network = IPv4Network | IPv6Network
 
 
