@@ -466,8 +466,8 @@ NextPage = Annotated[
 class ParticipantPath(Struct, frozen=True):
     """With whom, in an address."""
 
-    participant_id: ParticipantId
-    participant_type: ParticipantType
+    participant_id: Annotated[ParticipantId, Meta(description="With whom.")]
+    participant_type: Annotated[ParticipantType, Meta(description="Which type they are.")]
 
 
 class ConversationQuery(Struct, frozen=True):
@@ -578,6 +578,17 @@ class SessionAnswer(Struct, frozen=True):
 
     token: Annotated[str, Meta(description="Introduces them from now on; keep it.")]
     user: User
+
+
+class ApiDescription(Struct, frozen=True):
+    """The calls over HTTP, as an OpenAPI 3.1 document."""
+
+    openapi: Annotated[str, Meta(description="The version of OpenAPI that it is written in.")]
+    info: Annotated[dict[str, Any], Meta(description="Name and version of what it describes.")]
+    paths: Annotated[dict[str, Any], Meta(description="Every call, by address and method.")]
+    components: Annotated[
+        dict[str, Any], Meta(description="The objects that calls speak of, as JSON schemas.")
+    ]
 
 
 class ErrorAnswer(Struct, frozen=True):
@@ -842,8 +853,10 @@ def _salvaged_id(text: str | bytes) -> int | float | str | None:
     frame_id = value.get("id") if isinstance(value, dict) else None
     if not _is_frame_id(frame_id) or frame_id in (float("inf"), float("-inf")):
         return None
-    if isinstance(frame_id, str) and not frame_id.isprintable():
-        return None  # lone surrogates among them, which no encoder takes
+    try:
+        str(frame_id).encode()
+    except UnicodeEncodeError:  # a lone surrogate, which no answer could hold
+        return None
     return frame_id
 
 
