@@ -116,7 +116,7 @@ class Shop {
   }
 }
 
-const claim = (name, body) => test(name, { timeout: 5_000 }, body);
+const claim = (name, body) => test(name, { timeout: 20_000 }, body);
 
 claim(
   "it registers right after opening, with the token in the subprotocol and nowhere else",

@@ -12,7 +12,7 @@ const TEXT = 1;
 const CLOSE = 8;
 
 /** No wait in these tests is longer; a test that comes here has failed. */
-const PATIENCE_MS = 2_000;
+const PATIENCE_MS = 8_000;
 
 /** Things that come one after the other, and those who wait for them. */
 class Queue {
