@@ -167,8 +167,8 @@ def status_of(
     message: StoredMessage, recipient: Place
 ) -> tuple[MessageStatus, datetime | None, datetime | None]:
     """A message's status with ``delivered_at`` and ``read_at``, from the recipient's watermarks."""
-    read_at = _passed_at(message.seq, recipient.read_seq, recipient.read)
-    delivered_at = _passed_at(message.seq, recipient.delivered_seq, recipient.delivered)
+    read_at = _passed_at(message, recipient.read_seq, recipient.read)
+    delivered_at = _passed_at(message, recipient.delivered_seq, recipient.delivered)
     if read_at is not None and (delivered_at is None or read_at < delivered_at):
         delivered_at = read_at  # what was read had been delivered, whether or not it was told
     if read_at is not None:
@@ -178,11 +178,16 @@ def status_of(
     return "sent", None, None
 
 
-def _passed_at(seq: int, watermark: int, steps: list[Step]) -> datetime | None:
-    """When a watermark passed ``seq``: exact for recent steps, for older ones the oldest known."""
-    if seq > watermark:
+def _passed_at(message: StoredMessage, watermark: int, steps: list[Step]) -> datetime | None:
+    """When a watermark passed a message, None if it has not.
+
+    Exact for recent steps, for older ones the oldest known. Where a step is missing the watermark
+    still counts: a status never goes back.
+    """
+    if message.seq > watermark:
         return None
-    return next((step.at for step in steps if step.seq >= seq), None)
+    latest = steps[-1].at if steps else message.at
+    return next((step.at for step in steps if step.seq >= message.seq), latest)
 
 
 def moment(seconds: float) -> datetime:
