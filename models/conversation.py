@@ -166,28 +166,27 @@ def check_may_talk(sender: Participant, recipient: Participant) -> None:
 def status_of(
     message: StoredMessage, recipient: Place
 ) -> tuple[MessageStatus, datetime | None, datetime | None]:
-    """A message's status with ``delivered_at`` and ``read_at``, from the recipient's watermarks."""
-    read_at = _passed_at(message, recipient.read_seq, recipient.read)
-    delivered_at = _passed_at(message, recipient.delivered_seq, recipient.delivered)
-    if read_at is not None and (delivered_at is None or read_at < delivered_at):
-        delivered_at = read_at  # what was read had been delivered, whether or not it was told
-    if read_at is not None:
-        return "read", delivered_at, read_at
-    if delivered_at is not None:
-        return "delivered", delivered_at, None
+    """A message's status with ``delivered_at`` and ``read_at``, from the recipient's watermarks.
+
+    What was read had been delivered, whether or not it was told.
+    """
+    if message.seq <= recipient.read_seq:
+        read_at = _passed_at(message, recipient.read)
+        return "read", min(read_at, _passed_at(message, recipient.delivered, read_at)), read_at
+    if message.seq <= recipient.delivered_seq:
+        return "delivered", _passed_at(message, recipient.delivered), None
     return "sent", None, None
 
 
-def _passed_at(message: StoredMessage, watermark: int, steps: list[Step]) -> datetime | None:
-    """When a watermark passed a message, None if it has not.
+def _passed_at(
+    message: StoredMessage, steps: list[Step], otherwise: datetime | None = None
+) -> datetime:
+    """When a watermark passed a message: exact for recent steps, for older ones the oldest known.
 
-    Exact for recent steps, for older ones the oldest known. Where a step is missing the watermark
-    still counts: a status never goes back.
+    A step may be missing, and the watermark counts all the same: a status never goes back.
     """
-    if message.seq > watermark:
-        return None
-    latest = steps[-1].at if steps else message.at
-    return next((step.at for step in steps if step.seq >= message.seq), latest)
+    known = next((step.at for step in steps if step.seq >= message.seq), otherwise)
+    return known or (steps[-1].at if steps else message.at)
 
 
 def moment(seconds: float) -> datetime:
