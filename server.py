@@ -217,7 +217,8 @@ async def serve(settings: Settings) -> int:
             await prepare_demo(shop)
         server = http_server(shop, stopping)
         server.add_sockets(sockets)
-        _say(ready_line(settings))
+        if not stopping.asked.is_set():
+            _say(ready_line(settings))
         await stopping.asked.wait()
         await stop_politely(server, shop)
     return stopping.status

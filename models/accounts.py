@@ -4,16 +4,17 @@ How a token is made and read is in ``tokens.py``, how passwords are hashed in ``
 """
 
 import asyncio
-import re
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
+import msgspec
+
 from models.addresses import address_key
 from models.conversation import GUEST_PREFIX, Identity, Participant, moment
 from models.errors import Conflict, Invalid, NotFound, Unauthorized, Unavailable
-from models.events import PARTICIPANT_ID_LENGTH
+from models.events import PARTICIPANT_ID_LENGTH, ParticipantId
 from models.pace import Pace
 from models.passwords import Passwords, checked_password
 from models.store import Store, StoredParticipant
@@ -145,7 +146,9 @@ class Accounts:
         return token
 
     async def _seller(self, participant: Participant) -> StoredParticipant | None:
-        if not re.fullmatch(r"[A-Za-z0-9_.@-]{1,64}", participant.id):
+        try:
+            msgspec.convert(participant.id, ParticipantId)
+        except msgspec.ValidationError:
             return None
         return await self._store.participant(participant.key)
 

@@ -25,10 +25,7 @@ from models.options import (
     whole_number,
 )
 from models.settings import Settings, read_settings, variable_of
-
-DAY_SECONDS: Final = 24 * 60 * 60
-TOKEN_SECONDS: Final = DAY_SECONDS
-TOKEN_SECONDS_LIMIT: Final = 365 * DAY_SECONDS  # CONTRACT section 2: a year at most
+from models.tokens import DAY_SECONDS, LONGEST_SECONDS
 
 
 def _participant_id(text: str) -> str:
@@ -93,9 +90,9 @@ class Token:
         None, "what others see; the ID, if none is given", some_text, value="NAME"
     )
     expires: int = option(
-        TOKEN_SECONDS,
+        DAY_SECONDS,
         "after how many seconds it ends",
-        whole_number(1, TOKEN_SECONDS_LIMIT),
+        whole_number(1, LONGEST_SECONDS),
         value="SECONDS",
     )
 

@@ -1,6 +1,5 @@
 import asyncio
 import time
-from statistics import median
 
 import pytest
 from argon2 import PasswordHasher
@@ -126,7 +125,9 @@ async def test_an_unknown_seller_takes_as_long_as_a_wrong_password(accounts):
     for _ in range(15):
         known.append(await seconds("omar"))
         unknown.append(await seconds("nobody"))
-    assert 0.7 < median(known) / median(unknown) < 1.4
+    # The fastest tries, as those of a busy machine say nothing. Without the dummy hash an unknown
+    # seller would take a twentieth.
+    assert 0.6 < min(known) / min(unknown) < 1.6
 
 
 async def test_a_hash_of_other_costs_is_renewed_at_the_next_login(accounts, store, clock):

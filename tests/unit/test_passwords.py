@@ -45,7 +45,7 @@ async def test_without_a_hash_nothing_matches_and_it_takes_as_long(passwords):
             begun = time.perf_counter()
             assert not await passwords.match("wrong password", given)
             taken.append(time.perf_counter() - begun)
-        return sorted(taken)[4]
+        return min(taken)  # those of a busy machine say nothing
 
     wrong, unknown = await seconds(password_hash), await seconds(None)
     assert 0.5 < wrong / unknown < 2
