@@ -385,9 +385,6 @@ class BaseHandler(web.RequestHandler):
             return
         log.error("%s %s failed", self.request.method, self.request.path, exc_info=value)
 
-    def on_connection_close(self) -> None:
-        """Who goes away does not stop what they asked for: a write's outcome must be known."""
-
 
 class JsonHandler(BaseHandler):
     """Doors of the API. Each method that one offers is ``documented``."""
