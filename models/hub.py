@@ -32,12 +32,14 @@ class Outbox:
         return self.bytes <= self._limit // 2
 
     def put(self, event: bytes, *, droppable: bool = False) -> bool:
-        """Takes an event; false when the bound is reached and the reader is to be let go."""
+        """Takes an event; false where it would pass the bound, and the reader is to be let go."""
         if droppable and self.bytes + len(event) > self._limit // 2:
             return True
+        if self.bytes + len(event) > self._limit:
+            return False
         self._waiting.append(event)
         self.bytes += len(event)
-        return self.bytes <= self._limit
+        return True
 
     def take(self) -> bytes | None:
         """The next frame: the one event that waits, or an array of several. None if none does."""
@@ -47,6 +49,13 @@ class Outbox:
         events = [self._waiting.popleft() for _ in range(count)]
         self.bytes -= sum(map(len, events))
         return events[0] if count == 1 else b"[" + b",".join(events) + b"]"
+
+    def empty(self) -> list[bytes]:
+        """Takes all that waits, one by one."""
+        events = list(self._waiting)
+        self._waiting.clear()
+        self.bytes = 0
+        return events
 
 
 class CatchUp(NamedTuple):
@@ -79,43 +88,47 @@ class Connection:
         self.catching_up: CatchUp | None = None
         self._wake = wake
         self._close = close
-        self._held: list[tuple[bytes, bool]] | None = None
+        self._held: Outbox | None = None  # bounded as well: a replay may take its time
+        self._limit = limit
         self.is_closing = False
         self.unanswered = 0  # messages handed in on it whose answer is not queued yet
 
     def push(self, event: bytes, *, droppable: bool = False) -> None:
         """Queues an encoded event. Never waits; a reader over the bound is closed."""
-        if self._held is not None:
-            self._held.append((event, droppable))
-            return
-        self._put(event, droppable)
+        if self._held is None:
+            self._put(self.outbox, event, droppable=droppable)
+        else:
+            self._put(self._held, event, droppable=droppable)
 
     def answer(self, frame: bytes) -> None:
         """Queues an answer or a part of a replay, past what is held back."""
-        self._put(frame, droppable=False)
+        self._put(self.outbox, frame)
 
     def hold(self) -> None:
         """Keeps live events back until ``release``, while what was missed is read and sent."""
         if self._held is None:
-            self._held = []
+            self._held = Outbox(self._limit)
 
     def release(self) -> None:
         """Lets the held events follow."""
-        held, self._held = self._held or [], None
-        for event, droppable in held:
-            self._put(event, droppable)
+        if self._held is not None:
+            held, self._held = self._held, None
+            for event in held.empty():
+                self._put(self.outbox, event)
 
     def close(self, code: int, reason: str) -> None:
-        """Ends the socket. What is queued after this is dropped: a stuck reader may take seconds to
-        go, and must cost no more memory meanwhile."""
+        """Ends the socket. What waits is dropped, and so is what comes after this: a stuck reader
+        may take seconds to go, and must cost no memory meanwhile."""
         if not self.is_closing:
             self.is_closing = True
+            self.outbox.empty()
+            self._held = None
             self._close(code, reason)
 
-    def _put(self, event: bytes, droppable: bool) -> None:
+    def _put(self, outbox: Outbox, event: bytes, *, droppable: bool = False) -> None:
         if self.is_closing:
             return
-        if self.outbox.put(event, droppable=droppable):
+        if outbox.put(event, droppable=droppable):
             self._wake()
         else:
             self.close(TOO_SLOW, "too slow a reader")
@@ -146,6 +159,9 @@ class Hub:
             self.leave(room, connection)
 
     def join(self, room: str, connection: Connection) -> None:
+        """Puts a socket into a room, unless it has gone while its question was being answered."""
+        if connection not in self._of.get(connection.who.key, ()):
+            return
         connection.rooms.add(room)
         self._rooms[room].add(connection)
 
