@@ -171,7 +171,8 @@ export class Timeline {
   pend(entry) {
     const known = this.#stored.some(({ key }) => key === entry.key) || this.#find(entry.clientId);
     if (!known) {
-      this.#pending.push({ ...entry, seq: 0, after: this.lastSeq });
+      const after = this.#moreAfter ? Infinity : this.lastSeq;
+      this.#pending.push({ ...entry, seq: 0, after });
     }
   }
 

@@ -1,0 +1,50 @@
+import pytest
+from tornado.httpclient import AsyncHTTPClient
+
+SHOP = "https://shop.example"
+
+
+async def get(server, path, **headers):
+    return await AsyncHTTPClient().fetch(server.url + path, headers=headers, raise_error=False)
+
+
+@pytest.fixture
+async def shop(serve):
+    """A server that Omar's shop may embed."""
+    server = await serve(rate_limits="off", allowed_origins=SHOP)
+    await server.shop.accounts.add_seller("omar", "Omar", None, "correct horse battery")
+    return server
+
+
+async def test_the_loader_can_be_put_on_any_page(server):
+    answer = await get(server, "/widget.js")
+    assert answer.code == 200
+    assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert server.url.encode() not in answer.body, "it finds its server by its own address"
+
+
+async def test_the_loader_is_asked_for_again_and_not_sent_again(server):
+    first = await get(server, "/widget.js")
+    assert first.headers["Cache-Control"] == "no-cache"
+    again = await get(server, "/widget.js", **{"If-None-Match": first.headers["Etag"]})
+    assert (again.code, again.body) == (304, b"")
+
+
+async def test_only_the_shop_s_own_pages_may_frame_the_widget(shop):
+    answer = await get(shop, "/widget/omar")
+    policy = answer.headers["Content-Security-Policy"]
+    assert f"frame-ancestors {shop.url} {SHOP}" in policy
+    assert f'data-parent-origins="{shop.url} {SHOP}"' in answer.body.decode()
+
+
+async def test_the_frame_is_the_same_for_everybody(shop):
+    as_omar = {"Cookie": f"shopbell_session={shop.token('Seller', 'omar')}"}
+    pages = [await get(shop, "/widget/omar", **headers) for headers in ({}, as_omar)]
+    plain = [page.body.decode().partition('name="client_id"') for page in pages]
+    assert plain[0][0] == plain[1][0]
+    assert all("Set-Cookie" not in page.headers for page in pages)
+
+
+async def test_a_seller_who_is_not_there_has_no_widget(shop):
+    assert (await get(shop, "/widget/nobody")).code == 404
