@@ -174,18 +174,14 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         self.connection.unanswered -= 1
 
     async def _answer(self, frame_id: Any, work: Awaitable[Struct]) -> None:
-        started = time.monotonic()
         try:
             result = await within_limit(work)
         except ChatError as error:
-            self.shop.metrics.sent("refused", time.monotonic() - started)
             self._refuse(error, frame_id)
-        except Exception:
+        except Exception:  # see on_message
             log.exception("a message failed", extra={"socket": self._name})
             self._refuse(Internal(), frame_id)
         else:
-            repeated = isinstance(result, events.Sent) and result.duplicate
-            self.shop.metrics.sent("repeated" if repeated else "acked", time.monotonic() - started)
             self._acknowledge(frame_id, result)
 
     def _acknowledge(self, frame_id: Any, data: Struct) -> None:

@@ -10,7 +10,9 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Literal
+
+from msgspec.structs import replace
 
 from models import events, wire
 from models.conversation import (
@@ -21,7 +23,7 @@ from models.conversation import (
     check_may_talk,
     moment,
 )
-from models.errors import Forbidden, Invalid, NotFound, RateLimited, Unavailable
+from models.errors import ChatError, Forbidden, Invalid, NotFound, RateLimited, Unavailable
 from models.events import encode_event, timestamp
 from models.guests import Guests
 from models.history import History
@@ -29,9 +31,16 @@ from models.hub import CatchUp, Connection, Hub
 from models.journal import Draft, Entry, Journal, Marked, Stored
 from models.ledger import Ledger
 from models.live import Live
+from models.metrics import Metrics
 from models.pace import RULES, Pace
 from models.store import Store
-from models.text import MESSAGE_CHARACTERS, SUBJECT_CHARACTERS, clean_message, clean_subject
+from models.text import (
+    MESSAGE_CHARACTERS,
+    SUBJECT_CHARACTERS,
+    clean_message,
+    clean_subject,
+    clean_title,
+)
 from models.tokens import Tokens
 
 FRAME_BYTES: Final = 64 * 1024  # CONTRACT section 4: a frame over 64 KiB closes with 1009
@@ -58,6 +67,7 @@ class Chat:
         guests: Guests,
         tokens: Tokens,
         pace: Pace,
+        metrics: Metrics,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.epoch = ""  # the store's; known once it is open
@@ -70,6 +80,7 @@ class Chat:
         self._guests = guests
         self._tokens = tokens
         self._pace = pace
+        self._metrics = metrics
         self._now = now
         self._introduced: dict[str, str] = {}  # whose record is known to be there, and their name
         ledger.on_found = self._tell_found
@@ -150,6 +161,19 @@ class Chat:
         """The user wants to be seen as online, away, or not at all."""
         self._live.set_status(who.key, command.status)
         return events.StatusUpdated(command.status)
+
+    async def update_context(
+        self, who: Identity, command: events.UpdateContext, connection: Connection
+    ) -> events.Nothing:
+        """The user looks at another page of the shop. Raises ``Forbidden`` for a seller."""
+        if who.participant.type != "Buyer":
+            raise Forbidden("Only buyers look at pages of a shop.")
+        product = command.product
+        if product is not None:
+            product = replace(product, name=clean_title(product.name))
+        context = replace(command, title=clean_title(command.title), product=product)
+        self._live.show_context(connection, context)
+        return events.Nothing()
 
     # --- Writing --------------------------------------------------------------------------------
 
@@ -340,8 +364,15 @@ class Chat:
     # --- Inside ---------------------------------------------------------------------------------
 
     async def _sent(self, who: Identity, stored: Awaitable[Stored]) -> events.Sent:
-        result = await stored
-        await self._introduce(who)
+        started = time.monotonic()
+        try:
+            result = await stored
+            await self._introduce(who)
+        except ChatError:
+            self._metrics.sent("refused", time.monotonic() - started)
+            raise
+        outcome: Literal["repeated", "acked"] = "repeated" if result.duplicate else "acked"
+        self._metrics.sent(outcome, time.monotonic() - started)
         return events.Sent(wire.message(result.message, result.conversation), result.duplicate)
 
     async def _read_up_to(
@@ -373,7 +404,10 @@ class Chat:
         last = conversation.last_seq
         if foreign or seq > last or last - seq > CATCH_UP_MOST:
             connection.answer(encode_event(events.Reset(conversation.id)))
+            self._metrics.reset()
             return
+        if seq < last:
+            self._metrics.caught_up()
         for first in range(seq + 1, last + 1, CATCH_UP_PAGE):
             page = await self._store.messages_between(
                 conversation.id, first, min(last, first + CATCH_UP_PAGE - 1)

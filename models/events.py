@@ -79,6 +79,36 @@ Timestamp = Annotated[
         extra_json_schema={"format": "date-time"},
     ),
 ]
+WebAddress = Annotated[
+    str,
+    Meta(
+        # Hosts have no user part, or a link could show one site and lead to another.
+        pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\u0000-\u0020\u007f/?#\\@]+"
+        r"([/?#][^\u0000-\u0020\u007f]*)?" + END,
+        max_length=2048,
+        description="An address that begins with `https://` or `http://`.",
+        examples=["https://shop.example/mugs/lichen"],
+    ),
+]
+Price = Annotated[str, Meta(max_length=40, examples=["€ 24.00"])]
+LanguageTag = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9-]+" + END,
+        max_length=35,
+        description="A tag as in `navigator.language`.",
+        examples=["ar-EG"],
+    ),
+]
+TimeZone = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9_+/-]+" + END,
+        max_length=64,
+        description="A name of the IANA data base.",
+        examples=["Africa/Cairo"],
+    ),
+]
 PresenceStatus = Literal["online", "away", "offline"]
 MessageStatus = Literal["sent", "delivered", "read"]
 MessageType = Literal["general", "product", "order", "support", "system"]
@@ -378,6 +408,31 @@ class LeaveRoom(Struct, frozen=True):
     room: ConversationId
 
 
+class Product(Struct, frozen=True, omit_defaults=True):
+    """What a page of the shop sells, as that page says it."""
+
+    name: Annotated[str, Meta(description="What it is called.", examples=["Lichen mug"])]
+    url: Annotated[WebAddress, Meta(description="Where it is shown.")]
+    price: Annotated[
+        Price | int | float | None, Meta(description="What it costs, as the page writes it.")
+    ] = None
+    image: Annotated[WebAddress | None, Meta(description="A picture of it.")] = None
+
+
+class UpdateContext(Struct, frozen=True, omit_defaults=True):
+    """What a buyer is looking at; a seller is told ``forbidden``.
+
+    The seller whose page it is and the sellers who share a conversation with the buyer get
+    ``context_changed``. It is the buyer's word: not checked, and not stored.
+    """
+
+    url: Annotated[WebAddress, Meta(description="The page they are on.")]
+    title: Annotated[str, Meta(description="The page's title.", examples=["Lichen mug – Omar’s"])]
+    language: Annotated[LanguageTag | None, Meta(description="The browser's language.")] = None
+    time_zone: Annotated[TimeZone | None, Meta(description="The browser's time zone.")] = None
+    product: Annotated[Product | None, Meta(description="What the page sells.")] = None
+
+
 class UpdateStatus(Struct, frozen=True):
     """How present the user wants to be; ``offline`` is invisible, and the socket stays.
 
@@ -658,6 +713,18 @@ class MessageUpdated(Struct, frozen=True):
     changes: MessageChanges
 
 
+class ContextChanged(Struct, frozen=True):
+    """A buyer looks at another page of the shop.
+
+    For the seller whose page it is, and for sellers who share a conversation with the buyer. Show
+    it as what the page says: nobody has checked it.
+    """
+
+    user_id: UserId
+    user_type: UserType
+    context: Annotated[UpdateContext, Meta(description="What they said.")]
+
+
 class UserStatusChanged(Struct, frozen=True):
     """Somebody came, went, or is away.
 
@@ -710,6 +777,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "mark_as_read": Command(MarkAsRead, "mark_read", Read),
     "join_room": Command(JoinRoom, "join", Joined),
     "leave_room": Command(LeaveRoom, "leave", Left),
+    "update_context": Command(UpdateContext, "update_context", Nothing),
     "update_status": Command(UpdateStatus, "update_status", StatusUpdated),
 }
 
@@ -719,6 +787,7 @@ EVENTS: Final[dict[type[Struct], str]] = {
     MessageDelivered: "message_delivered",
     MessageRead: "message_read",
     MessageUpdated: "message_updated",
+    ContextChanged: "context_changed",
     UserStatusChanged: "user_status_changed",
     OnlineUsers: "online_users",
     Reset: "reset",

@@ -33,6 +33,7 @@ from models.conversation import (
 from models.errors import ChatError, Conflict, Internal, Unavailable
 from models.events import MessageType
 from models.ledger import Ledger
+from models.metrics import Metrics
 from models.store import Advance, Store, Taken, new_id
 
 ROUND_SIZE: Final = 500  # drafts a round takes at most
@@ -124,12 +125,18 @@ class Journal:
     """
 
     def __init__(
-        self, store: Store, ledger: Ledger, *, now: Callable[[], float] = time.time
+        self,
+        store: Store,
+        ledger: Ledger,
+        metrics: Metrics,
+        *,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.on_stored: Callable[[Entry], None] = lambda entry: None
         self.on_marked: Callable[[Marked], None] = lambda marked: None
         self._store = store
         self._ledger = ledger
+        self._metrics = metrics
         self._now = now
         self._drafts: list[_Waiting] = []
         self._marks: list[_Mark] = []
@@ -182,12 +189,15 @@ class Journal:
             await self._something_to_do()
             drafts, self._drafts = self._drafts[:ROUND_SIZE], self._drafts[ROUND_SIZE:]
             marks, self._marks = self._marks, []
+            started = time.monotonic()
             async with self.alone:
                 with _answering([waiting.future for waiting in drafts]):
                     await self._store_drafts(drafts)
                 with _answering([mark.future for mark in marks]):
                     await self._store_marks(marks)
                 await self._look_for_lost_writes()
+            if drafts or marks:
+                self._metrics.asked_database("round", time.monotonic() - started)
             if not self._drafts and not self._marks:
                 self._work.clear()
                 self._idle.set()

@@ -9,9 +9,11 @@ from datetime import datetime
 
 from models.conversation import Identity, Participant, moment
 from models.events import (
+    ContextChanged,
     OnlineUser,
     OnlineUsers,
     PresenceStatus,
+    UpdateContext,
     UserStatusChanged,
     UserTyping,
     encode_event,
@@ -91,6 +93,16 @@ class Live:
     def tell_status(self, key: str) -> None:
         """Tells all who may know how present somebody is now."""
         self._tell(self._status(key), self.presence.watchers_of(key))
+
+    def show_context(self, connection: Connection, context: UpdateContext) -> None:
+        """Tells the seller on whose page a buyer's socket is, and those who talk with the buyer,
+        what the buyer looks at."""
+        type_, id_ = connection.who.participant
+        sellers = self.presence.visible_to(connection.who.key)
+        if connection.seller is not None:
+            sellers = sellers | {connection.seller}
+        event = encode_event(ContextChanged(id_, type_, context))
+        self._hub.publish(sellers, event, droppable=True)
 
     # --- Composing ------------------------------------------------------------------------------
 

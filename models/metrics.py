@@ -57,7 +57,6 @@ class Metrics:
             "sends", "Messages handed in, by what became of them", "outcome"
         )
         self._send_seconds = self._histogram("send_to_ack_seconds", "From a message to its ack")
-        self._push_seconds = self._histogram("ack_to_push_seconds", "From the ack to the sockets")
         self._catch_ups = self._counter(
             "catch_ups", "Conversations whose missed messages were sent"
         )
@@ -74,10 +73,6 @@ class Metrics:
         self._sends.labels(outcome).inc()
         if outcome == "acked":
             self._send_seconds.observe(seconds)
-
-    def pushed(self, seconds: float) -> None:
-        """A stored message was put into its sockets' outboxes."""
-        self._push_seconds.observe(seconds)
 
     def caught_up(self) -> None:
         """A client got what it had missed of a conversation."""

@@ -38,7 +38,7 @@ class Shop:
         self.tokens = Tokens(settings.secret, settings.identity_secret)
         self.accounts = Accounts(store, self.tokens, self.pace)
         self.ledger = Ledger(store)
-        self.journal = Journal(store, self.ledger)
+        self.journal = Journal(store, self.ledger, self.metrics)
         presence = Presence()
         self.history = History(store, self.ledger, presence)
         self.guests = Guests(store, self.ledger, self.journal, self.hub, self.accounts, self.tokens)
@@ -52,6 +52,7 @@ class Shop:
             guests=self.guests,
             tokens=self.tokens,
             pace=self.pace,
+            metrics=self.metrics,
         )
         self.accounts.on_revoked = self.hub.close_refused
         self.pace.on_limit = self.metrics.limited

@@ -18,6 +18,7 @@ from models.errors import Invalid
 MESSAGE_CHARACTERS: Final = 4000
 SUBJECT_CHARACTERS: Final = 200
 NAME_CHARACTERS: Final = 80
+TITLE_CHARACTERS: Final = 200  # of a page or a product
 
 # Half a surrogate pair is no character: neither UTF-8 nor the database takes it.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -51,6 +52,11 @@ def clean_name(text: str) -> str:
     """A name on one line, cut to what a display takes. It may be empty."""
     cleaned = _one_line(_BIDI_CONTROLS.sub("", text))[:NAME_CHARACTERS].rstrip()
     return "" if _is_blank(cleaned) else cleaned
+
+
+def clean_title(text: str) -> str:
+    """The title of a page, on one line, cut to what a display takes. It may be empty."""
+    return _one_line(_BIDI_CONTROLS.sub("", text))[:TITLE_CHARACTERS].rstrip()
 
 
 def _one_line(text: str) -> str:

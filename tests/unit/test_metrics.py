@@ -29,7 +29,6 @@ def test_what_happens_is_counted_by_outcome():
 
 def test_each_event_has_its_counter():
     metrics = Metrics()
-    metrics.pushed(0.001)
     metrics.caught_up()
     metrics.reset()
     metrics.auth_failed("login")
@@ -37,7 +36,6 @@ def test_each_event_has_its_counter():
     metrics.refused(NotFound("There is none."))
     metrics.asked_database("probe", 0.004)
     for name in (
-        "ack_to_push_seconds_count",
         "catch_ups_total",
         "resets_total",
         'auth_failures_total{door="login"}',
