@@ -1,0 +1,133 @@
+import asyncio
+
+import pytest
+
+from tests.chaos.proxy import Proxy
+
+
+@pytest.fixture
+async def echo():
+    """The port of a server that says everything back."""
+
+    async def repeat(reader, writer):
+        try:
+            while chunk := await reader.read(1000):
+                writer.write(chunk)
+                await writer.drain()
+        except OSError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(repeat, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+
+
+@pytest.fixture
+async def proxy(echo):
+    proxy = Proxy(echo)
+    await proxy.start()
+    yield proxy
+    await proxy.stop()
+
+
+@pytest.fixture
+async def dial(proxy):
+    writers = []
+
+    async def dial():
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writers.append(writer)
+        return reader, writer
+
+    yield dial
+    for writer in writers:
+        writer.close()
+
+
+async def asked(connection, text):
+    reader, writer = connection
+    writer.write(text)
+    return await asyncio.wait_for(reader.readexactly(len(text)), 5)
+
+
+async def read_until_reset(reader):
+    found = b""
+    try:
+        while byte := await asyncio.wait_for(reader.read(1), 5):
+            found += byte
+    except ConnectionResetError:
+        return found
+    pytest.fail("It ended politely.")
+
+
+async def is_silent(reader):
+    try:
+        return not await asyncio.wait_for(reader.read(1), 0.05)
+    except TimeoutError:
+        return True
+
+
+async def test_bytes_go_both_ways(proxy, dial):
+    assert await asked(await dial(), b"hello") == b"hello"
+    assert proxy.carried == {"up": 5, "down": 5}
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+async def test_what_is_held_arrives_later(proxy, dial, direction):
+    reader, writer = await dial()
+    proxy.hold(direction)
+    writer.write(b"hello")
+    assert await is_silent(reader)
+    proxy.heal()
+    assert await asyncio.wait_for(reader.readexactly(5), 5) == b"hello"
+
+
+async def test_what_is_held_arrives_even_if_its_sender_has_gone(proxy, dial):
+    reader, writer = await dial()
+    assert await asked((reader, writer), b"a") == b"a"
+    proxy.hold("up")
+    writer.write(b"hello")
+    writer.close()
+    assert await is_silent(reader)
+    assert proxy.carried["up"] == 1
+    arrived = asyncio.Event()
+    proxy.heal()
+    proxy.on_bytes = lambda direction, chunk: arrived.set()
+    await asyncio.wait_for(arrived.wait(), 5)
+
+
+async def test_what_is_swallowed_never_arrives(proxy, dial):
+    reader, writer = await dial()
+    proxy.swallow()
+    writer.write(b"hello")
+    assert await is_silent(reader)
+    proxy.heal()
+    assert await asked((reader, writer), b"again") == b"again"
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+async def test_a_connection_is_cut_behind_the_byte_asked_for(proxy, dial, direction):
+    reader, writer = await dial()
+    assert await asked((reader, writer), b"hello") == b"hello"
+    proxy.cut_after(3, direction)
+    writer.write(b"again")
+    assert b"aga".startswith(await read_until_reset(reader))
+    assert await asked(await dial(), b"hello") == b"hello"
+
+
+async def test_connections_are_reset_and_refused_until_it_is_healed(proxy, dial):
+    reader, _ = await dial()
+    await asyncio.sleep(0.01)
+    proxy.refuse()
+    with pytest.raises(ConnectionResetError):
+        await asyncio.wait_for(reader.read(), 5)
+    with pytest.raises(ConnectionResetError):
+        await asked(await dial(), b"hello")
+    proxy.heal()
+    assert await asked(await dial(), b"hello") == b"hello"
+
+
+async def test_chance_is_the_same_for_the_same_seed(echo):
+    assert Proxy(echo, seed=7).random.random() == Proxy(echo, seed=7).random.random()
