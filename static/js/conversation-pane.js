@@ -126,11 +126,18 @@ export class ConversationPane {
     this.#begin();
   }
 
-  /** Follows a connection. @param {RealtimeMessages} realtime */
-  attach(realtime) {
+  /**
+   * Follows a connection; `change` is what was last heard of it.
+   *
+   * @param {RealtimeMessages} realtime
+   * @param {import("./realtime.js").Change | null} [change]
+   */
+  attach(realtime, change = null) {
     this.#unsubscribe();
     this.#realtime = realtime;
-    this.#banner.connectionChanged({ state: realtime.state });
+    if (change !== null) {
+      this.#banner.connectionChanged(change);
+    }
     this.#subscriptions = [
       realtime.onNewMessage((message) => this.#arrived(message)),
       realtime.onTyping((data) => {

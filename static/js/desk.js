@@ -27,6 +27,8 @@ export class Desk {
   #opened;
   /** @type {ConversationPane | null} */
   #pane = null;
+  /** @type {import("./realtime.js").Change | null} the last news of the connection */
+  #change = null;
 
   /** @param {{opened: (id: string) => void}} told which conversation was opened; "" for none */
   constructor({ opened }) {
@@ -68,7 +70,7 @@ export class Desk {
     this.#panes.dataset.open = "true";
     this.#showPeer(peer);
     this.#pane = this.#paneFor({ ...peer, conversationId: id });
-    this.#pane.attach(this.#realtime);
+    this.#pane.attach(this.#realtime, this.#change);
     void this.#pane.load();
     this.#list.markOpen(id);
     this.#opened(id);
@@ -129,9 +131,10 @@ export class Desk {
     this.#realtime.onNewMessage(passed);
     this.#realtime.onSendState(({ message }) => passed(message));
     const connection = document.querySelector('[data-part="connection"]');
-    this.#realtime.onConnectionChanged(({ state }) => {
+    this.#realtime.onConnectionChanged((change) => {
+      this.#change = change;
       if (connection) {
-        const isHere = state === "connected";
+        const isHere = change.state === "connected";
         connection.setAttribute("data-presence", isHere ? "online" : "offline");
         find(connection, ".presence__word", HTMLElement).textContent = isHere ? words.online : words.notConnected;
       }

@@ -1,0 +1,278 @@
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from models.conversation import Participant
+from models.demo import BUYER, SELLER, prepare_demo
+from models.events import SendMessage
+
+pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=60)]
+
+HOSTILE = [
+    "<script>window.stolen = 1</script>",
+    "<img src=x onerror='window.stolen = 1'>",
+    "<svg/onload=window.stolen=1>",
+    "</textarea></template><script>window.stolen = 1</script>",
+    "\"><iframe srcdoc='<script>parent.stolen = 1</script>'>",
+    "javascript:window.stolen=1 http://x.example/'onmouseover='window.stolen=1",
+    "{{ 7*7 }} ${window.stolen=1} {% raw %}",
+]
+
+
+@pytest.fixture
+async def shop(serve):
+    """The demo shop."""
+    server = await serve(rate_limits="off", demo="on")
+    await prepare_demo(server.shop)
+    return server
+
+
+@pytest.fixture
+def seller(shop):
+    return shop.token("Seller", SELLER.id, "Anna’s Ceramics")
+
+
+@pytest.fixture
+def buyer(shop):
+    return shop.token("Buyer", BUYER.id, "Lena Vogt")
+
+
+async def say(shop, sender, recipient, text, name="", **rest):
+    """A message from somewhere else than the windows of the test."""
+    tokens = shop.shop.tokens
+    who = tokens.read(tokens.issue(sender, name or sender.id, seconds=60))
+    sent = await shop.shop.chat.send(who, SendMessage(recipient.id, recipient.type, text, **rest))
+    return sent.message
+
+
+def messages(root):
+    return root.locator(".message")
+
+
+def field(root):
+    return root.get_by_role("textbox", name=re.compile("^Message to"))
+
+
+async def write(root, text):
+    await field(root).fill(text)
+    await field(root).press("Enter")
+
+
+async def test_a_buyer_in_the_widget_and_a_seller_in_the_inbox_talk(shop, seller, open_window):
+    inbox = await open_window(f"{shop.url}/inbox", token=seller)
+    page = await open_window(shop.url)
+    await page.get_by_role("button", name="Open the chat").click()
+    widget = page.frame_locator("iframe")
+    await expect(widget.get_by_role("heading", name="Ask us anything")).to_be_visible()
+
+    await write(widget, "Is the mug dishwasher-safe?")
+    mine = messages(widget).last
+    await expect(mine).to_contain_text("Is the mug dishwasher-safe?")
+    await expect(mine).to_have_attribute("data-status", "delivered")
+    row = inbox.get_by_role("link", name=re.compile("^Guest"))
+    await expect(row).to_contain_text("Is the mug dishwasher-safe?")
+    await expect(row.locator(".badge")).to_have_text("1 unread")
+    await expect(inbox).to_have_title(re.compile(r"^\(2\)"))  # Lena of the demo waits, too
+
+    await row.click()
+    await expect(inbox).to_have_url(re.compile("/inbox/[0-9a-f]{24}$"))
+    await expect(messages(inbox).last).to_contain_text("Is the mug dishwasher-safe?")
+    await expect(mine).to_have_attribute("data-status", "read")
+    await expect(row.locator(".badge")).to_be_hidden()
+    await expect(inbox).to_have_title(re.compile(r"^\(1\)"))
+
+    await field(inbox).press_sequentially("Yes, it")
+    await expect(widget.get_by_text("Anna’s Ceramics is typing")).to_be_attached()
+    await field(inbox).press_sequentially(" is. See https://example.com/care")
+    await field(inbox).press("Enter")
+    await expect(widget.get_by_text("Anna’s Ceramics is typing")).not_to_be_attached()
+    theirs = messages(widget).last
+    await expect(theirs.get_by_role("link", name="https://example.com/care")).to_be_visible()
+    await expect(messages(inbox).last).to_have_attribute("data-status", "read")
+
+    await page.reload()
+    await page.get_by_role("button", name="Open the chat").click()
+    await expect(messages(widget)).to_have_count(2)
+    await inbox.reload()
+    await expect(messages(inbox)).to_have_count(2)
+    await expect(messages(inbox).last).to_have_attribute("data-status", "read")
+
+
+async def test_a_closed_widget_counts_what_arrives(shop, seller, open_window):
+    page = await open_window(shop.url)
+    await page.get_by_role("button", name="Open the chat").click()
+    widget = page.frame_locator("iframe")
+    await write(widget, "Hello?")
+    await expect(messages(widget).last).to_have_attribute("data-status", "sent")
+    await field(widget).press("Escape")
+    bell = page.get_by_role("button", name="Open the chat")
+    await expect(bell).to_be_focused()
+    [guest] = [
+        place.key
+        for conversation in await shop.shop.ledger.newest_of(
+            SELLER.key, before=None, limit=9, unread=False
+        )
+        for place in conversation.places
+        if "guest-" in place.key
+    ]
+    await say(shop, SELLER, Participant.from_key(guest), "Here I am")
+    await expect(page.get_by_role("button", name="Open the chat, 1 unread")).to_be_visible()
+    await bell.click()
+    await expect(messages(widget).last).to_contain_text("Here I am")
+    await expect(field(widget)).to_be_focused()
+
+
+async def test_what_the_shop_s_page_learns_of_the_chat_is_no_text(shop, seller, open_window):
+    page = await open_window(shop.url)
+    await page.evaluate(
+        """() => {
+          window.heard = [];
+          addEventListener("message", ({ data }) => heard.push(JSON.stringify(data)));
+          Shopbell.open();
+        }"""
+    )
+    widget = page.frame_locator("iframe")
+    await write(widget, "Nobody else should read this")
+    await expect(messages(widget).last).to_have_attribute("data-status", "sent")
+    heard = " ".join(await page.evaluate("heard"))
+    assert '"shopbell":"guest"' in heard
+    assert "Nobody else" not in heard
+
+
+async def test_what_was_typed_is_inert_on_every_page(shop, seller, buyer, open_window):
+    for number, text in enumerate(HOSTILE):
+        message = await say(
+            shop,
+            Participant("Buyer", f"hostile-{number}"),
+            SELLER,
+            text,
+            name=text[:80],
+            subject=text,
+            client_id=f"h{number}",
+        )
+        await say(shop, BUYER, SELLER, text, name="Lena Vogt", client_id=f"h{number}")
+    for path, token in [
+        ("/chat/demo-seller", buyer),
+        ("/inbox", seller),
+        (f"/inbox/{message.conversation_id}", seller),
+        ("/inbox/widget", seller),
+    ]:
+        page = await open_window(shop.url + path, token=token)
+        row = page.get_by_role("link", name="Lena Vogt")
+        if await row.count():
+            await row.click()
+        await expect(messages(page).last).to_contain_text(HOSTILE[-1])
+        await say(shop, BUYER, SELLER, HOSTILE[0], name="Lena Vogt")
+        await expect(messages(page).last).to_contain_text(HOSTILE[0])
+        assert await page.evaluate("window.stolen") is None
+        await say(shop, BUYER, SELLER, HOSTILE[-1], name="Lena Vogt")
+
+
+async def test_what_one_reads_stays_where_it_is(shop, buyer, open_window):
+    for number in range(120):
+        await say(shop, SELLER, BUYER, f"number {number}", name="Anna’s Ceramics")
+    page = await open_window(f"{shop.url}/chat/demo-seller", token=buyer)
+    await expect(messages(page)).to_have_count(50)
+    top_of_first = """() => {
+      const list = document.querySelector(".timeline");
+      list.scrollTop = list.clientHeight - list.scrollHeight + 2;
+      const top = list.getBoundingClientRect().top;
+      const rows = [...document.querySelectorAll(".message")];
+      window.watched = rows.find((row) => row.getBoundingClientRect().bottom > top);
+      return watched.getBoundingClientRect().top;
+    }"""
+    before = await page.evaluate(top_of_first)
+    await expect(messages(page)).to_have_count(100)
+    assert abs(await page.evaluate("watched.getBoundingClientRect().top") - before) <= 1
+
+    await say(shop, SELLER, BUYER, "the newest", name="Anna’s Ceramics")
+    jump = page.get_by_role("button", name="New messages (1)")
+    await expect(jump).to_be_visible()
+    assert abs(await page.evaluate("watched.getBoundingClientRect().top") - before) <= 1
+    await jump.click()
+    await expect(messages(page).last).to_be_in_viewport()
+    await expect(jump).to_be_hidden()
+
+
+async def test_an_own_row_appears_at_once(shop, buyer, open_window):
+    page = await open_window(f"{shop.url}/chat/demo-seller", token=buyer)
+    await field(page).fill("At once")
+    milliseconds = await page.evaluate(
+        """() => new Promise((resolve) => {
+          const list = document.querySelector(".timeline__rows");
+          const observer = new MutationObserver(() => resolve(performance.now() - began));
+          observer.observe(list, { childList: true });
+          const began = performance.now();
+          document.querySelector(".composer").requestSubmit();
+        })"""
+    )
+    assert milliseconds < 50
+
+
+async def test_what_was_written_without_a_connection_survives_a_reload(shop, buyer, open_window):
+    page = await open_window(f"{shop.url}/login")
+    await page.context.add_cookies([{"name": "shopbell_session", "value": buyer, "url": shop.url}])
+    closed = True
+
+    async def no_connection(socket):
+        if closed:
+            await socket.close(code=1013)
+        else:
+            socket.connect_to_server()
+
+    await page.route_web_socket(re.compile("/ws$"), no_connection)
+    await page.goto(f"{shop.url}/chat/demo-seller")
+    await write(page, "Written in a tunnel")
+    await expect(messages(page).last).to_have_attribute("data-status", "sending")
+    await field(page).fill("And a draft")
+    await page.wait_for_timeout(500)
+    await page.reload()
+    await expect(messages(page).last).to_contain_text("Written in a tunnel")
+    await expect(messages(page).last).to_have_attribute("data-status", "sending")
+    await expect(field(page)).to_have_value("And a draft")
+    await expect(page.get_by_text("Connecting…")).to_be_visible(timeout=10_000)
+    closed = False
+    await page.reload()
+    await expect(messages(page).last).to_have_attribute("data-status", "sent")
+    await expect(messages(page).filter(has_text="Written in a tunnel")).to_have_count(1)
+
+
+async def test_without_a_script_one_reads_and_writes(shop, open_window):
+    page = await open_window(f"{shop.url}/chat/demo-seller", java_script_enabled=False)
+    await field(page).fill("No script here")
+    await page.get_by_role("button", name="Send").click()
+    await expect(messages(page)).to_have_count(1)
+    await field(page).fill("And again")
+    await page.get_by_role("button", name="Send").click()
+    await expect(messages(page).last).to_contain_text("And again")
+    await expect(messages(page).last).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("text_size", ["100%", "200%"])
+async def test_nothing_scrolls_sideways_on_a_narrow_screen(
+    shop, seller, buyer, open_window, text_size
+):
+    last = await say(shop, BUYER, SELLER, "x" * 300 + " https://example.com/" + "y" * 200)
+    for path, token in [
+        ("/", None),
+        ("/chat/demo-seller", buyer),
+        ("/widget/demo-seller", None),
+        ("/inbox", seller),
+        (f"/inbox/{last.conversation_id}", seller),
+        ("/inbox/widget", seller),
+        ("/login", None),
+    ]:
+        page = await open_window("about:blank", width=320)
+        if token:
+            cookie = {"name": "shopbell_session", "value": token, "url": shop.url}
+            await page.context.add_cookies([cookie])
+        await page.goto(shop.url + path)
+        await page.evaluate(f"document.documentElement.style.fontSize = '{text_size}'")
+        wide = await page.evaluate(
+            """() => [document.documentElement, ...document.querySelectorAll(".timeline, nav")]
+              .filter((element) => element.scrollWidth > element.clientWidth)
+              .map((element) => `${element.className} ${element.scrollWidth}`)"""
+        )
+        assert wide == [], path
+        await page.context.close()
