@@ -148,8 +148,7 @@ def _client(uri: str) -> Any:
             retryReads=True,
             serverSelectionTimeoutMS=SELECTION_MILLISECONDS,
             connectTimeoutMS=SELECTION_MILLISECONDS,
-            socketTimeoutMS=OPERATION_MILLISECONDS,
-            waitQueueTimeoutMS=OPERATION_MILLISECONDS,
+            timeoutMS=OPERATION_MILLISECONDS,  # for all of it: waiting, connecting, trying again
             maxPoolSize=POOL_SIZE,
         )
     except (ConfigurationError, ValueError) as error:
@@ -268,8 +267,10 @@ class Store:
                 await self._db.messages.insert_many([_message_document(m) for m in messages])
         except Unavailable as error:
             if isinstance(error.__cause__, BulkWriteError):
-                faults = error.__cause__.details.get("writeErrors", [])
-                if faults and faults[0]["code"] == DUPLICATE_KEY:
+                details = error.__cause__.details
+                faults = details.get("writeErrors", [])
+                is_durable = not details.get("writeConcernErrors")  # what was stored before it
+                if faults and faults[0]["code"] == DUPLICATE_KEY and is_durable:
                     raise Taken(faults[0]["index"]) from None
             raise
 
@@ -604,7 +605,7 @@ def _windows(before: Cursor | None) -> Iterator[tuple[datetime, datetime]]:
     while high > OLDEST:
         yield low, high
         span *= WINDOW_GROWTH
-        low, high = max(OLDEST, low - span), low
+        low, high = low - min(span, low - OLDEST), low
 
 
 # --- The border: documents and entities ---------------------------------------------------------
