@@ -16,9 +16,11 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from handlers.base import SUBPROTOCOL, BaseHandler, within_limit
 from models import events
 from models.errors import (
+    BadRequest,
     ChatError,
     Forbidden,
     Internal,
+    Invalid,
     NotRegistered,
     RateLimited,
 )
@@ -136,15 +138,20 @@ class ChatSocket(BaseHandler, WebSocketHandler):
     # --- Frames ---------------------------------------------------------------------------------
 
     async def _take(self, frame: events.Frame) -> None:
+        is_paced = self.connection.registered and frame.event in PACED_BY_PERSON
+        if not is_paced:
+            self._check_flood()
         row = events.command_for(frame)
         if not self.connection.registered and row.data is not events.RegisterUser:
-            self._check_flood()
             raise NotRegistered("register_user comes first.")
-        if frame.event not in PACED_BY_PERSON:
-            self._check_flood()
-        command = events.decode(frame.data, row.data)
-        method = getattr(self.shop.chat, row.method)
-        result = await within_limit(method(self.me, command, self.connection))
+        try:
+            command = events.decode(frame.data, row.data)
+            method = getattr(self.shop.chat, row.method)
+            result = await within_limit(method(self.me, command, self.connection))
+        except (BadRequest, Invalid, Forbidden):
+            if is_paced:  # what could not be sent took nothing from the limit of messages
+                self._check_flood()
+            raise
         if isinstance(result, Struct):
             self._acknowledge(frame.id, result)
         else:
