@@ -138,6 +138,7 @@ class Chat:
         if wanted is None:
             return
         try:
+            await flush()  # the answer to ``register_user`` may be large
             connection.answer(encode_event(self._live.online_users(connection)))
             own = [id_ for id_ in wanted.since if _is_object_id(id_)]
             for conversation in await self._ledger.get_all(own) if own else []:
@@ -414,7 +415,7 @@ class Chat:
             )
             for message in page:
                 connection.answer(encode_event(wire.message(message, conversation)))
-            await flush()
+                await flush()  # after each: a page of long messages is ten times the outbox
 
     async def _introduce(self, who: Identity) -> None:
         """Keeps a record of who has written, or sells; once for each name."""

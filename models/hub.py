@@ -31,11 +31,15 @@ class Outbox:
     def is_half_empty(self) -> bool:
         return self.bytes <= self._limit // 2
 
-    def put(self, event: bytes, *, droppable: bool = False) -> bool:
-        """Takes an event; false where it would pass the bound, and the reader is to be let go."""
+    def put(self, event: bytes, *, droppable: bool = False, large: bool = False) -> bool:
+        """Takes an event; false where it would pass the bound, and the reader is to be let go.
+
+        A ``large`` one is taken whatever its size where nothing waits: then nobody is slow.
+        """
         if droppable and self.bytes + len(event) > self._limit // 2:
             return True
-        if self.bytes + len(event) > self._limit:
+        is_alone = large and not self.bytes
+        if self.bytes + len(event) > self._limit and not is_alone:
             return False
         self._waiting.append(event)
         self.bytes += len(event)
@@ -101,8 +105,11 @@ class Connection:
             self._put(self._held, event, droppable=droppable)
 
     def answer(self, frame: bytes) -> None:
-        """Queues an answer or a part of a replay, past what is held back."""
-        self._put(self.outbox, frame)
+        """Queues an answer or a part of a replay, past what is held back.
+
+        The answer to ``register_user`` may hold a hundred long messages, some megabytes.
+        """
+        self._put(self.outbox, frame, large=True)
 
     def hold(self) -> None:
         """Keeps live events back until ``release``, while what was missed is read and sent."""
@@ -125,10 +132,12 @@ class Connection:
             self._held = None
             self._close(code, reason)
 
-    def _put(self, outbox: Outbox, event: bytes, *, droppable: bool = False) -> None:
+    def _put(
+        self, outbox: Outbox, event: bytes, *, droppable: bool = False, large: bool = False
+    ) -> None:
         if self.is_closing:
             return
-        if outbox.put(event, droppable=droppable):
+        if outbox.put(event, droppable=droppable, large=large):
             self._wake()
         else:
             self.close(TOO_SLOW, "too slow a reader")

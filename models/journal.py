@@ -37,6 +37,8 @@ from models.metrics import Metrics
 from models.store import Advance, Store, Taken, new_id
 
 ROUND_SIZE: Final = 500  # drafts a round takes at most
+# A round is told at once. Of so much text, with its HTML, one reader's outbox takes twice as much.
+ROUND_CHARACTERS: Final = 64 * 1024
 WAITING: Final = 5_000  # drafts and marks that may wait; more are refused at once
 PATIENCE_SECONDS: Final = 4.5  # CONTRACT section 4: `unavailable` comes within 5 s
 TRIES: Final = 5  # how often a draft may lose its number to another process
@@ -187,7 +189,7 @@ class Journal:
         """Does round after round, for as long as the server runs."""
         while True:
             await self._something_to_do()
-            drafts, self._drafts = self._drafts[:ROUND_SIZE], self._drafts[ROUND_SIZE:]
+            drafts = self._next_round()
             marks, self._marks = self._marks, []
             started = time.monotonic()
             async with self.alone:
@@ -214,6 +216,17 @@ class Journal:
         limit = LOOK_AGAIN_SECONDS if self._doubtful else None
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._work.wait(), limit)
+
+    def _next_round(self) -> list[_Waiting]:
+        """Takes as many drafts as a round may have, one at least."""
+        size = characters = 0
+        for waiting in self._drafts[:ROUND_SIZE]:
+            characters += len(waiting.draft.text)
+            if size and characters > ROUND_CHARACTERS:
+                break
+            size += 1
+        drafts, self._drafts = self._drafts[:size], self._drafts[size:]
+        return drafts
 
     async def _store_drafts(self, drafts: Sequence[_Waiting]) -> None:
         overdue = time.monotonic() - PATIENCE_SECONDS
