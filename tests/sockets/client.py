@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any
 
+from tornado.httpclient import HTTPClientError
 from tornado.websocket import WebSocketClientConnection
 
 SECONDS = 10  # how long anything may take before a test gives up on it
@@ -58,9 +59,13 @@ class Client:
         await self.tell(event, data, id=number)
         return number
 
+    async def hear_answer(self, frame_id: object) -> Data:
+        """The whole frame that answers a frame."""
+        return await self._next(lambda f: f["event"] in {"ack", "error"} and f["id"] == frame_id)
+
     async def answer(self, frame_id: object) -> Data:
         """The ack's data for a frame. Raises ``Refused``."""
-        frame = await self._next(lambda f: f["event"] in {"ack", "error"} and f["id"] == frame_id)
+        frame = await self.hear_answer(frame_id)
         if frame["event"] == "error":
             raise Refused(frame["data"])
         return frame["data"]
@@ -155,3 +160,13 @@ class Client:
         """Sends messages without waiting in between, and returns them as they were stored."""
         numbers = [await self.start("send_message", self.message_to(other, text)) for text in texts]
         return [(await self.answer(number))["message"] for number in numbers]
+
+
+async def knock(open_socket: Any, server: Any, path: str = "/ws", **how: Any) -> tuple[int, Data]:
+    """Tries to open a socket: 101, or the status and the error of the refusal."""
+    try:
+        await open_socket(server.url + path, **how)
+    except HTTPClientError as error:
+        body = error.response.body if error.response else b""
+        return error.code, json.loads(body)["error"]
+    return 101, {}

@@ -86,10 +86,11 @@ async def test_who_registers_may_say_who_they_are_and_nobody_else(server, connec
 
 
 async def test_the_conversations_come_newest_first_and_a_hundred_at_most(server, join, omar):
-    question = {"recipient_id": "omar", "recipient_type": "Seller", "message": "Hello"}
+    long = "<" * 4000  # a hundred of these, and their HTML, are 2 MB
+    question = {"recipient_id": "omar", "recipient_type": "Seller", "message": long}
     tokens = [server.token("Buyer", f"b{number}") for number in range(101)]
     await asyncio.gather(*(call(server, "POST", SEND, question, token=token) for token in tokens))
-    answer = {"recipient_id": "b50", "recipient_type": "Buyer", "message": "Yes?"}
+    answer = {"recipient_id": "b50", "recipient_type": "Buyer", "message": long}
     await omar.ask("send_message", answer)
     again = await join(server, "Seller", "omar", "Omar")
     assert again.ack["unread"] == 100
