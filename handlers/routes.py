@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tornado import web
 
-from handlers import conversations, health, messages, pages, sessions, widget
+from handlers import conversations, health, messages, pages, reference, sessions, widget
 from handlers.assets import Assets
 from handlers.base import JsonHandler, PageHandler, Parts, log
 from handlers.socket import ChatSocket
@@ -34,6 +34,7 @@ API: Final[list[tuple[str, type[JsonHandler]]]] = [
     (rf"/api/sellers/{ID}", conversations.SellerApi),
     (r"/api/session/guest", sessions.GuestApi),
     (r"/api/session/identify", sessions.IdentifyApi),
+    (r"/api/openapi\.json", reference.DescriptionApi),
 ]
 
 PAGES: Final[list[tuple[str, type[web.RequestHandler]]]] = [
@@ -46,6 +47,7 @@ PAGES: Final[list[tuple[str, type[web.RequestHandler]]]] = [
     (rf"/inbox/{HEX}", pages.ConversationPage),
     (rf"/widget/{ID}", widget.WidgetFrame),
     (r"/widget\.js", widget.Loader),
+    (r"/docs", reference.ReferencePage),
 ]
 
 HEALTH: Final[list[tuple[str, type[JsonHandler]]]] = [
@@ -88,6 +90,7 @@ def application(parts: Parts) -> web.Application:
         ],
         default_handler_class=UnknownPage,
         parts=parts,
+        reference=reference.Reference(API, [*PAGES, *HEALTH], parts.shop.settings.origin),
         static_path=str(STATIC),
         static_handler_class=Assets,
         log_function=_log_request,

@@ -157,9 +157,9 @@ SenderId = Annotated[ParticipantId, Meta(description="From whom.")]
 SenderType = Annotated[ParticipantType, Meta(description="Which type the sender is.")]
 UserId = Annotated[ParticipantId, Meta(description="Who it is about.")]
 UserType = Annotated[ParticipantType, Meta(description="Which type they are.")]
-OwnId = Annotated[ParticipantId | None, Meta(description="May be given; if it is, the token's id.")]
+OwnId = Annotated[ParticipantId | None, Meta(description="If given, it must be the token's id.")]
 OwnType = Annotated[
-    ParticipantType | None, Meta(description="May be given; if it is, the token's type.")
+    ParticipantType | None, Meta(description="If given, it must be the token's type.")
 ]
 Unread = Annotated[int, Meta(ge=0, description="Messages left unread in this conversation.")]
 UnreadInAll = Annotated[
