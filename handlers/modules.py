@@ -7,7 +7,7 @@ from typing import Final
 
 SCRIPTS: Final = Path(__file__).parent.parent / "static" / "js"
 
-_IMPORT = re.compile(r'^(?:import|export)\b[^;"]*"(?P<path>\.[^"]+)"', re.MULTILINE)
+_IMPORT = re.compile(r'^(?:import|export)\b[^;"]* from "(?P<path>\.[^"]+)"', re.MULTILINE)
 
 
 @cache

@@ -51,6 +51,10 @@ export class BuyerSession {
     return this.#user;
   }
 
+  get realtime() {
+    return this.#realtime;
+  }
+
   /**
    * Connects somebody who is known. `since` is what the page shows already.
    *

@@ -4,7 +4,8 @@ import { BuyerSession } from "./buyer-session.js";
 import { ConversationPane } from "./conversation-pane.js";
 import { openPage, otherSide, whoIsHere } from "./page.js";
 import { part } from "./parts.js";
-import { Post, keyOf } from "./post.js";
+import { keyOf } from "./people.js";
+import { Post } from "./post.js";
 import { showAvatar } from "./presence.js";
 
 const { api, clock, drafts, publicUrl, shelf, tabs } = openPage();

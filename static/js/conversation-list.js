@@ -1,36 +1,33 @@
 /** The list of conversations beside the open one: kept up to date, in order, and still under the hand. */
 
-import { clone, find, part } from "./parts.js";
-import { isSame, keyOf } from "./post.js";
-import { isGuest, nameOf, showAvatar, showPresence } from "./presence.js";
-import { Typists } from "./typing.js";
-import { words } from "./words.js";
+import { ConversationRow } from "./conversation-row.js";
+import { clone, part } from "./parts.js";
+import { isSame, keyOf } from "./people.js";
 
-/** Relative times grow old. */
 const MINUTE_MS = 60_000;
-const PREVIEW_CHARACTERS = 160;
-const MOST_SHOWN = 99;
+const PAGE = 50;
 
 /** @typedef {import("./realtime/wire.js").Message} Message */
 /** @typedef {import("./realtime/wire.js").Conversation} Conversation */
+/** @typedef {import("./realtime/wire.js").PresenceStatus} PresenceStatus */
 /** @typedef {import("./realtime/wire.js").User} User */
 /** @typedef {import("./realtime.js").RealtimeMessages} RealtimeMessages */
-/** @typedef {import("./post.js").Peer} Peer */
+/** @typedef {import("./people.js").Peer} Peer */
+/** @typedef {import("./conversation-row.js").NamedPeer} NamedPeer */
+/** @typedef {{id: string, peer: NamedPeer}} Chosen */
 
 /**
- * @typedef {object} Row
- * @property {HTMLAnchorElement} element
- * @property {string} id of the conversation
- * @property {Peer & {name: string}} peer
- * @property {string} updatedAt
- * @property {number} lastSeq
- * @property {number} readSeq
- * @property {boolean} lastIsMine
+ * @typedef {object} Parts
+ * @property {User} me
+ * @property {import("./api.js").Api} api
+ * @property {import("./clock.js").Clock} clock
+ * @property {import("./drafts.js").Drafts} drafts
+ * @property {number} unread in all conversations, also those that are not listed
  */
 
 /**
  * @typedef {object} Acts
- * @property {(row: {id: string, peer: Peer & {name: string}}) => void} open
+ * @property {(row: Chosen) => void} open
  * @property {(count: number) => void} unread
  */
 
@@ -39,48 +36,44 @@ export class ConversationList {
   #blank;
   #nothing;
   #more;
-  #me;
-  #api;
-  #clock;
-  #drafts;
-  #acts;
-  /** @type {Map<string, Row>} */
-  #rows = new Map();
-  /** @type {Map<string, Typists>} */
-  #typists = new Map();
-  /** @type {Map<string, import("./realtime/wire.js").PresenceStatus>} also of people without a row yet */
-  #statuses = new Map();
   #onlyUnread;
+  #parts;
+  #acts;
+  /** @type {Map<string, ConversationRow>} by the conversation's id */
+  #rows = new Map();
+  /** @type {Map<string, PresenceStatus>} also of people without a row yet */
+  #statuses = new Map();
   #openId = "";
   #total;
 
   /**
    * @param {HTMLElement} root
-   * @param {{me: User, api: import("./api.js").Api, clock: import("./clock.js").Clock,
-   *   drafts: import("./drafts.js").Drafts, unread: number}} parts
+   * @param {Parts} parts
    * @param {Acts} acts
    */
-  constructor(root, { me, api, clock, drafts, unread }, acts) {
+  constructor(root, parts, acts) {
     this.#list = part(root, "conversations", HTMLOListElement);
     this.#blank = part(root, "blank-conversation", HTMLTemplateElement);
     this.#nothing = part(root, "no-conversations", HTMLElement);
     this.#more = part(root, "more", HTMLAnchorElement);
     this.#onlyUnread = root.querySelector('[data-filter="unread"][aria-current]') !== null;
-    this.#me = me;
-    this.#api = api;
-    this.#clock = clock;
-    this.#drafts = drafts;
-    this.#total = unread;
+    this.#parts = parts;
     this.#acts = acts;
-    for (const element of this.#list.querySelectorAll("a.conversation")) {
-      this.#adopt(/** @type {HTMLAnchorElement} */ (element));
+    this.#total = parts.unread;
+    for (const element of this.#links()) {
+      const row = ConversationRow.adopt(element, parts.clock);
+      this.#rows.set(row.id, row);
+      this.#statuses.set(keyOf(row.peer), row.presence);
+      if (element.hasAttribute("aria-current")) {
+        this.#openId = row.id;
+      }
     }
     this.#list.addEventListener("click", (event) => this.#clicked(event));
     this.#more.addEventListener("click", (event) => void this.#showMore(event));
     this.#list.addEventListener("pointerleave", () => this.#sort());
     this.#list.addEventListener("focusout", () => this.#sort());
-    setInterval(() => this.#showTimes(), MINUTE_MS);
-    this.#showTimes();
+    setInterval(() => this.#refresh(), MINUTE_MS);
+    this.#refresh();
   }
 
   /** @param {RealtimeMessages} realtime */
@@ -93,139 +86,68 @@ export class ConversationList {
     });
     realtime.onRegistered(({ conversations, unread }) => this.#registered(conversations, unread));
     realtime.onMessageRead(({ conversation_id, seq, user_id, user_type }) => {
-      if (isSame(this.#me, { id: user_id, type: user_type })) {
+      if (isSame(this.#parts.me, { id: user_id, type: user_type })) {
         this.read(conversation_id, seq);
       }
     });
     realtime.onMessageUpdated(({ conversation_id, seq, changes }) => {
-      const row = this.#rows.get(conversation_id);
-      if (row?.lastIsMine && seq >= row.lastSeq && changes.status) {
-        showTick(row.element, changes.status);
+      if (changes.status) {
+        this.#rows.get(conversation_id)?.advance(seq, changes.status);
       }
     });
-    realtime.onTyping((data) => this.#typing(data));
+    realtime.onTyping((data) => {
+      this.#rowWith({ id: data.sender_id, type: data.sender_type })?.heardTyping(data);
+    });
     realtime.onUserStatusChanged(({ user_id, user_type, status }) => {
-      this.#statuses.set(keyOf({ id: user_id, type: user_type }), status);
-      this.#showStatuses();
+      const user = { id: user_id, type: user_type };
+      this.#statuses.set(keyOf(user), status);
+      this.#rowWith(user)?.showPresence(status);
     });
     realtime.onOnlineUsers(({ users }) => {
       this.#statuses = new Map(users.map((user) => [keyOf(user), user.status]));
-      this.#showStatuses();
+      this.#rows.forEach((row) => row.showPresence(this.statusOf(row.peer)));
     });
   }
 
-  /** Marks the row of the open conversation. @param {string} id */
+  /** Marks the row of the open conversation. @param {string} id empty for none */
   markOpen(id) {
     this.#openId = id;
-    for (const row of this.#rows.values()) {
-      row.element.toggleAttribute("aria-current", row.id === id);
-      if (row.id === id) {
-        row.element.setAttribute("aria-current", "true");
-      }
-      this.#showDraft(row);
-    }
+    this.#rows.forEach((row) => row.markOpen(row.id === id));
+    this.#refresh();
   }
 
-  /** @param {string} id @returns {{id: string, peer: Peer & {name: string}} | undefined} */
+  /** @param {string} id @returns {Chosen | undefined} */
   row(id) {
     return this.#rows.get(id);
-  }
-
-  /** The conversation before or after the open one. @param {1 | -1} step */
-  neighbour(step) {
-    const ids = [...this.#list.querySelectorAll("a.conversation")].map((element) =>
-      element instanceof HTMLElement ? (element.dataset.conversationId ?? "") : "",
-    );
-    const index = ids.indexOf(this.#openId);
-    return this.#rows.get(ids[index < 0 ? 0 : index + step] ?? "");
   }
 
   /** One has read up to here, on this page or elsewhere. @param {string} id @param {number} seq */
   read(id, seq) {
     const row = this.#rows.get(id);
-    if (row && seq > row.readSeq) {
-      this.#move(row, { lastSeq: row.lastSeq, readSeq: seq });
+    if (row) {
+      this.#move(row, { readSeq: seq });
     }
   }
 
-  // --- Rows ---
-
-  /** @param {HTMLAnchorElement} element */
-  #adopt(element) {
-    const { conversationId = "", peerId = "", peerType, peerName = "", updatedAt = "" } = element.dataset;
-    const lastSeq = Number(element.dataset.lastSeq);
-    this.#rows.set(conversationId, {
-      element,
-      id: conversationId,
-      peer: { id: peerId, type: peerType === "Seller" ? "Seller" : "Buyer", name: peerName },
-      updatedAt,
-      lastSeq,
-      readSeq: lastSeq - Number(element.dataset.count),
-      lastIsMine: element.querySelector('[data-status]:not([data-status=""])') !== null,
-    });
-    if (element.hasAttribute("aria-current")) {
-      this.#openId = conversationId;
-    }
-  }
-
-  /**
-   * @param {string} id
-   * @param {Peer & {name: string}} peer
-   * @returns {Row}
-   */
-  #make(id, peer) {
-    const item = clone(this.#blank);
-    const element = find(item, "a", HTMLAnchorElement);
-    const name = nameOf(peer);
-    element.href = `/inbox/${id}`;
-    element.dataset.conversationId = id;
-    find(element, ".conversation__name", HTMLElement).textContent = name;
-    find(element, ".seal", HTMLElement).hidden = peer.type === "Seller" || isGuest(peer.id);
-    showAvatar(element, { ...peer, name });
-    /** @type {Row} */
-    const row = { element, id, peer: { ...peer, name }, updatedAt: "", lastSeq: 0, readSeq: 0, lastIsMine: false };
-    this.#rows.set(id, row);
-    this.#list.append(item);
-    showPresence(element, this.#statuses.get(keyOf(peer)) ?? "offline");
-    return row;
-  }
-
-  #showStatuses() {
-    for (const { element, peer } of this.#rows.values()) {
-      showPresence(element, this.#statuses.get(keyOf(peer)) ?? "offline");
-    }
-  }
-
-  /** @param {Peer} peer */
-  #rowsWith(peer) {
-    return [...this.#rows.values()].filter((row) => isSame(row.peer, peer));
+  /** How present somebody is, as far as it was told. @param {Peer} peer @returns {PresenceStatus} */
+  statusOf(peer) {
+    return this.#statuses.get(keyOf(peer)) ?? "offline";
   }
 
   // --- What happened ---
 
   /** @param {Message} message */
   #arrived(message) {
-    const mine = isSame(this.#me, { id: message.sender_id, type: message.sender_type });
-    const row = this.#rows.get(message.conversation_id) ?? this.#make(message.conversation_id, this.#peerOf(message, mine));
-    if (message.seq <= row.lastSeq) {
-      return;
-    }
-    this.#showLast(row, message, mine);
-    const readSeq = mine ? message.seq : row.readSeq;
-    this.#move(row, { lastSeq: message.seq, readSeq });
-    this.#typists.get(row.id)?.stopped(keyOf(row.peer));
+    const { sender_id, sender_type, recipient_id, recipient_type } = message;
+    const mine = isSame(this.#parts.me, { id: sender_id, type: sender_type });
+    const peer = mine
+      ? { id: recipient_id, type: recipient_type, name: "" }
+      : { id: sender_id, type: sender_type, name: message.sender_name ?? "" };
+    const row = this.#rows.get(message.conversation_id) ?? this.#make(message.conversation_id, peer);
+    row.showLast(message, mine);
+    this.#move(row, { lastSeq: message.seq, readSeq: mine ? message.seq : 0 });
+    this.#refresh();
     this.#sort();
-  }
-
-  /**
-   * @param {Message} message
-   * @param {boolean} mine
-   * @returns {Peer & {name: string}}
-   */
-  #peerOf(message, mine) {
-    return mine
-      ? { id: message.recipient_id, type: message.recipient_type, name: "" }
-      : { id: message.sender_id, type: message.sender_type, name: message.sender_name ?? "" };
   }
 
   /**
@@ -235,79 +157,64 @@ export class ConversationList {
    * @param {number} unread
    */
   #registered(conversations, unread) {
-    for (const conversation of conversations) {
-      this.#show(conversation);
-    }
+    conversations.forEach((conversation) => this.#show(conversation));
     this.#total = unread;
     this.#acts.unread(unread);
     this.#sort();
   }
 
   /** @param {Conversation} conversation */
-  #show(conversation) {
-    const peer = conversation.participants.find((participant) => !isSame(participant, this.#me));
-    const last = conversation.last_message;
-    if (!peer || (this.#onlyUnread && conversation.unread === 0 && !this.#rows.has(conversation.id))) {
+  #show({ id, participants, last_seq, last_message: last, unread }) {
+    const peer = participants.find((participant) => !isSame(participant, this.#parts.me));
+    const isWanted = !this.#onlyUnread || unread > 0 || this.#rows.has(id);
+    if (!peer || !last || !isWanted) {
       return;
     }
+    const row = this.#rows.get(id) ?? this.#make(id, peer);
     this.#statuses.set(keyOf(peer), peer.status);
-    const row = this.#rows.get(conversation.id) ?? this.#make(conversation.id, peer);
-    if (last && last.seq >= row.lastSeq) {
-      this.#showLast(row, last, isSame(this.#me, { id: last.sender_id, type: last.sender_type }));
-    }
-    const readSeq = conversation.last_seq - conversation.unread;
-    this.#move(row, { lastSeq: conversation.last_seq, readSeq });
+    row.showPresence(peer.status);
+    row.showLast(last, isSame(this.#parts.me, { id: last.sender_id, type: last.sender_type }));
+    this.#move(row, { lastSeq: last_seq, readSeq: last_seq - unread });
   }
 
   /**
-   * @param {Row} row
-   * @param {Message} message
-   * @param {boolean} mine
+   * @param {string} id
+   * @param {NamedPeer} peer
    */
-  #showLast(row, message, mine) {
-    row.updatedAt = message.created_at;
-    row.lastIsMine = mine;
-    find(row.element, ".conversation__preview bdi", HTMLElement).textContent = message.message.slice(0, PREVIEW_CHARACTERS);
-    showTick(row.element, mine ? message.status : "");
-    this.#showTime(row);
-    this.#showDraft(row);
-  }
-
-  /** @param {import("./realtime/wire.js").UserTyping} data */
-  #typing(data) {
-    const [row] = this.#rowsWith({ id: data.sender_id, type: data.sender_type });
-    if (!row) {
-      return;
-    }
-    let typists = this.#typists.get(row.id);
-    if (!typists) {
-      typists = new Typists((names) => {
-        row.element.dataset.typing = String(names.length > 0);
-      });
-      this.#typists.set(row.id, typists);
-    }
-    typists.heard(data);
+  #make(id, peer) {
+    const item = clone(this.#blank);
+    const row = ConversationRow.make(item, { id, peer }, this.#parts.clock);
+    row.showPresence(this.statusOf(peer));
+    this.#rows.set(id, row);
+    this.#list.append(item);
+    return row;
   }
 
   /**
-   * @param {Row} row
-   * @param {{lastSeq: number, readSeq: number}} to
+   * @param {ConversationRow} row
+   * @param {{lastSeq?: number, readSeq?: number}} to
    */
-  #move(row, { lastSeq, readSeq }) {
-    const before = unreadOf(row);
-    row.lastSeq = Math.max(row.lastSeq, lastSeq);
-    row.readSeq = Math.min(Math.max(row.readSeq, readSeq), row.lastSeq);
-    const unread = unreadOf(row);
-    row.element.dataset.unread = String(unread > 0);
-    find(row.element, ".badge", HTMLElement).hidden = unread === 0;
-    find(row.element, ".conversation__count", HTMLElement).textContent = shownCount(unread);
-    if (unread !== before) {
-      this.#total = Math.max(0, this.#total + unread - before);
+  #move(row, to) {
+    const before = row.unread;
+    row.move(to);
+    if (row.unread !== before) {
+      this.#total = Math.max(0, this.#total + row.unread - before);
       this.#acts.unread(this.#total);
     }
   }
 
   // --- On the screen ---
+
+  #links() {
+    return /** @type {NodeListOf<HTMLAnchorElement>} */ (
+      this.#list.querySelectorAll("a.conversation")
+    );
+  }
+
+  /** @param {Peer} peer */
+  #rowWith(peer) {
+    return [...this.#rows.values()].find((row) => isSame(row.peer, peer));
+  }
 
   /** Newest first, but nothing moves under the pointer or the focus. */
   #sort() {
@@ -315,10 +222,10 @@ export class ConversationList {
     if (this.#list.matches(":hover") || this.#list.contains(document.activeElement)) {
       return;
     }
-    const rows = [...this.#rows.values()].sort((one, other) => other.updatedAt.localeCompare(one.updatedAt));
+    const rows = [...this.#rows.values()];
+    rows.sort((one, other) => other.updatedAt.localeCompare(one.updatedAt));
     let next = this.#list.firstElementChild;
-    for (const { element } of rows) {
-      const item = /** @type {HTMLElement} */ (element.parentElement);
+    for (const { item } of rows) {
       if (item === next) {
         next = next.nextElementSibling;
       } else {
@@ -327,50 +234,23 @@ export class ConversationList {
     }
   }
 
-  #showTimes() {
+  /** Times, and the drafts that wait elsewhere than before one's eyes. */
+  #refresh() {
+    const owner = keyOf(this.#parts.me);
     for (const row of this.#rows.values()) {
-      this.#showTime(row);
-      this.#showDraft(row);
+      row.showTime();
+      const isOpen = row.id === this.#openId;
+      row.showDraft(isOpen ? "" : this.#parts.drafts.text(owner, keyOf(row.peer)));
     }
   }
 
-  /** @param {Row} row */
-  #showTime(row) {
-    const time = find(row.element, "time", HTMLTimeElement);
-    if (row.updatedAt) {
-      time.dateTime = row.updatedAt;
-      time.title = this.#clock.full(row.updatedAt);
-      time.textContent = this.#clock.inList(row.updatedAt);
-    }
-  }
-
-  /** A draft waits for its writer: in the list, but not where it stands before one's eyes. @param {Row} row */
-  #showDraft(row) {
-    const draft = row.id === this.#openId ? "" : this.#drafts.text(keyOf(this.#me), keyOf(row.peer));
-    const preview = find(row.element, ".conversation__preview", HTMLElement);
-    let shown = preview.querySelector(".conversation__draft");
-    preview.dataset.draft = String(draft !== "");
-    if (draft === "") {
-      shown?.remove();
-      return;
-    }
-    if (!shown) {
-      shown = document.createElement("span");
-      shown.className = "conversation__draft";
-      preview.prepend(shown);
-    }
-    shown.textContent = `${words.draft} `;
-    const text = document.createElement("bdi");
-    text.textContent = draft.slice(0, PREVIEW_CHARACTERS);
-    shown.append(text);
-  }
-
-  /** @param {Event} event */
+  /** @param {MouseEvent} event */
   #clicked(event) {
-    const mouse = /** @type {MouseEvent} */ (event);
-    const link = event.target instanceof Element ? event.target.closest("a.conversation") : null;
-    const row = link instanceof HTMLElement ? this.#rows.get(link.dataset.conversationId ?? "") : undefined;
-    if (row && mouse.button === 0 && !mouse.ctrlKey && !mouse.metaKey && !mouse.shiftKey) {
+    const { target, button, ctrlKey, metaKey, shiftKey } = event;
+    const link = target instanceof Element ? target.closest("a.conversation") : null;
+    const id = link instanceof HTMLElement ? (link.dataset.conversationId ?? "") : "";
+    const row = this.#rows.get(id);
+    if (row && button === 0 && !ctrlKey && !metaKey && !shiftKey) {
       event.preventDefault();
       this.#acts.open(row);
     }
@@ -381,35 +261,13 @@ export class ConversationList {
     event.preventDefault();
     const filter = this.#onlyUnread ? "unread" : "all";
     const before = encodeURIComponent(this.#more.dataset.next ?? "");
-    const page = await this.#api.get(`/api/conversations?limit=50&filter=${filter}&before=${before}`).catch(() => null);
-    if (page === null) {
-      return; // the button stays, and may be pressed again
-    }
-    for (const conversation of page.conversations) {
-      this.#show(conversation);
-    }
-    this.#more.dataset.next = page.next ?? "";
-    this.#more.hidden = page.next === null;
-    this.#sort();
+    const path = `/api/conversations?limit=${PAGE}&filter=${filter}&before=${before}`;
+    const page = await this.#parts.api.get(path).catch(() => null);
+    if (page !== null) {
+      page.conversations.forEach((/** @type {Conversation} */ found) => this.#show(found));
+      this.#more.dataset.next = page.next ?? "";
+      this.#more.hidden = page.next === null;
+      this.#sort();
+    } // else the button stays, and may be pressed again
   }
-}
-
-/** @param {Row} row */
-function unreadOf({ lastSeq, readSeq }) {
-  return lastSeq - readSeq;
-}
-
-/** @param {number} count */
-export function shownCount(count) {
-  return count > MOST_SHOWN ? `${MOST_SHOWN}+` : String(count);
-}
-
-/**
- * @param {HTMLElement} element
- * @param {"" | "sent" | "delivered" | "read"} status
- */
-function showTick(element, status) {
-  const tick = find(element, ".tick", SVGElement);
-  tick.parentElement?.setAttribute("data-status", status);
-  find(tick, "use", SVGUseElement).setAttribute("href", `#tick-${status || "sent"}`);
 }

@@ -1,25 +1,32 @@
 /** The seller's desk: the list, the open conversation, and the one connection that feeds both. */
 
-import { ConversationList, shownCount } from "./conversation-list.js";
+import { ConversationList } from "./conversation-list.js";
 import { ConversationPane } from "./conversation-pane.js";
+import { shownCount } from "./conversation-row.js";
 import { openPage, otherSide, whoIsHere } from "./page.js";
 import { find, part } from "./parts.js";
-import { Post, isSame, keyOf } from "./post.js";
-import { isGuest, nameOf, showAvatar, showPresence } from "./presence.js";
+import { isSame, isSealed, keyOf } from "./people.js";
+import { Post } from "./post.js";
+import { showAvatar, showPresence } from "./presence.js";
 import { RealtimeMessages } from "./realtime.js";
+import { SideView } from "./side-view.js";
 import { words } from "./words.js";
 
 /** @typedef {import("./conversation-pane.js").Other} Other */
 /** @typedef {import("./realtime/wire.js").Conversation} Conversation */
 /** @typedef {import("./realtime/wire.js").Message} Message */
-/** @typedef {import("./post.js").Peer} Peer */
-/** @typedef {{id: string, peer: Peer & {name: string}}} Chosen */
+/** @typedef {import("./people.js").Peer} Peer */
+/** @typedef {import("./conversation-list.js").Chosen} Chosen */
 
 export class Desk {
   #page = openPage();
   #me;
   #panes = part(document, "panes", HTMLElement);
   #open = part(document, "open", HTMLElement);
+  /** @type {SideView | null} where the page has one */
+  #side = null;
+  /** @type {Map<string, import("./realtime/wire.js").Context>} what buyers' pages said, kept nowhere else */
+  #contexts = new Map();
   #list;
   #post;
   #realtime;
@@ -39,6 +46,8 @@ export class Desk {
     this.#me = me;
     this.#opened = opened;
     const { api, clock, drafts, publicUrl, shelf, tabs } = this.#page;
+    const side = document.querySelector('[data-part="side"]');
+    this.#side = side instanceof HTMLElement ? new SideView(side, clock) : null;
     const shown = this.#panes.dataset.open === "true" ? otherSide() : null;
     const lastSeq = Number(part(document, "timeline", HTMLElement).dataset.lastSeq);
     const since = shown ? { [shown.conversationId]: lastSeq } : {};
@@ -125,11 +134,18 @@ export class Desk {
     /** @param {Message | undefined} message */
     const passed = (message) => {
       if (message && message.conversation_id === this.#pane?.conversationId) {
-        this.#countMessages(message.seq);
+        this.#side?.showCount(message.seq);
       }
     };
     this.#realtime.onNewMessage(passed);
     this.#realtime.onSendState(({ message }) => passed(message));
+    this.#realtime.onContextChanged(({ user_id, user_type, context }) => {
+      const buyer = { id: user_id, type: user_type };
+      this.#contexts.set(keyOf(buyer), context);
+      if (this.#pane && isSame(this.#pane.peer, buyer)) {
+        this.#side?.showContext(context);
+      }
+    });
     const connection = document.querySelector('[data-part="connection"]');
     this.#realtime.onConnectionChanged((change) => {
       this.#change = change;
@@ -156,52 +172,23 @@ export class Desk {
   }
 
   /** What is known of the other side, where the page has room for it. @param {Conversation} conversation */
-  #showFacts(conversation) {
-    const side = document.querySelector('[data-part="side"]');
-    const peer = conversation.participants.find((participant) => !isSame(participant, this.#me));
-    if (!(side instanceof HTMLElement) || !peer) {
-      return;
-    }
-    side.hidden = false;
-    showPresence(side, peer.status);
-    const kind = isGuest(peer.id) ? words.aGuest : words.signedInAtYourShop;
-    part(side, "side-name", HTMLElement).textContent = nameOf(peer);
-    part(side, "side-kind", HTMLElement).textContent = peer.type === "Seller" ? words.aSeller : kind;
-    const { clock } = this.#page;
-    showSeen(part(side, "first-seen", HTMLElement), peer.first_seen, (iso) => clock.day(iso));
-    showSeen(part(side, "last-seen", HTMLElement), peer.last_seen, (iso) => clock.inList(iso));
-    this.#countMessages(conversation.last_seq);
-  }
-
-  /** @param {number} lastSeq */
-  #countMessages(lastSeq) {
-    const element = document.querySelector('[data-part="messages"]');
-    if (element) {
-      element.textContent = String(lastSeq);
+  #showFacts({ participants, last_seq }) {
+    const peer = participants.find((participant) => !isSame(participant, this.#me));
+    if (peer) {
+      this.#side?.showFacts(peer, last_seq);
     }
   }
 
   /** @param {Peer & {name: string}} peer */
   #showPeer(peer) {
     const header = part(document, "header", HTMLElement);
-    const side = document.querySelector('[data-part="side"]');
     part(header, "name", HTMLElement).textContent = peer.name;
-    for (const root of [header, side]) {
-      if (root) {
-        showAvatar(root, peer);
-        find(root, ".seal", HTMLElement).hidden = peer.type === "Seller" || isGuest(peer.id);
-      }
-    }
+    showAvatar(header, peer);
+    showPresence(header, this.#list.statusOf(peer));
+    find(header, ".seal", HTMLElement).hidden = !isSealed(peer);
+    this.#side?.showPerson(peer);
+    this.#side?.showContext(this.#contexts.get(keyOf(peer)));
     part(this.#open, "timeline", HTMLElement).ariaLabel = words.conversationWith(peer.name);
     find(this.#open, "textarea", HTMLTextAreaElement).ariaLabel = words.messageTo(peer.name);
   }
-}
-
-/**
- * @param {HTMLElement} element
- * @param {string | null} iso
- * @param {(iso: string) => string} inWords
- */
-function showSeen(element, iso, inWords) {
-  element.textContent = iso === null ? "–" : inWords(iso);
 }

@@ -8,14 +8,14 @@
 
 /** @typedef {import("./realtime/wire.js").User} User */
 /** @typedef {{token: string, user: User}} Guest what the shop's page keeps for us */
-/** @typedef {{name: string, url: string}} Product */
+/** @typedef {import("./realtime/wire.js").Context} Context */
 
 /**
  * @typedef {object} Told what the shop's page said
  * @property {(session: {guest: Guest | null, identity: string | null}) => void} session
  * @property {(identity: string) => void} identify
  * @property {() => void} logout
- * @property {(product: Product | null) => void} context
+ * @property {(context: Context) => void} context
  * @property {(byUser: boolean) => void} shown
  * @property {() => void} hidden
  */
@@ -48,7 +48,15 @@ export class FrameBridge {
         },
       ],
       ["logout", () => this.#told.logout()],
-      ["context", ({ product }) => this.#told.context(readProduct(product))],
+      [
+        "context",
+        (data) => {
+          const context = readContext(data);
+          if (context !== null) {
+            this.#told.context(context);
+          }
+        },
+      ],
       ["shown", ({ byUser }) => this.#told.shown(byUser === true)],
       ["hidden", () => this.#told.hidden()],
     ]),
@@ -117,14 +125,28 @@ function readGuest(value) {
 }
 
 /**
- * @param {unknown} value
- * @returns {Product | null}
+ * @param {Record<string, unknown>} value
+ * @returns {Context | null}
  */
-function readProduct(value) {
-  if (!isRecord(value)) {
+function readContext({ url, title, product }) {
+  const address = readText(url);
+  if (address === null) {
     return null;
   }
-  const name = readText(value.name);
-  const url = readText(value.url);
-  return name !== null && url !== null ? { name, url } : null;
+  return { url: address, title: readText(title) ?? address, ...readProduct(product) };
+}
+
+/**
+ * @param {unknown} value
+ * @returns {Pick<Context, "product">}
+ */
+function readProduct(value) {
+  const name = isRecord(value) ? readText(value.name) : null;
+  const url = isRecord(value) ? readText(value.url) : null;
+  if (!isRecord(value) || name === null || url === null) {
+    return {};
+  }
+  const price = readText(value.price);
+  const image = readText(value.image);
+  return { product: { name, url, ...(price && { price }), ...(image && { image }) } };
 }

@@ -1,8 +1,7 @@
 /**
- * `/widget.js`: puts the bell on a shop's page. Classic script, no dependencies, no cookies.
+ * `/widget.js`: puts the bell on a shop's page, and at the first use a frame with the chat.
  *
- * It draws the button and, at the first use, a frame with the chat. The two talk by postMessage,
- * always with exact origins; `frame-bridge.js` is the other side.
+ * The two talk by postMessage, always with exact origins; `frame-bridge.js` is the other side.
  */
 (() => {
   const script = document.currentScript;
@@ -17,16 +16,17 @@
   /** @typedef {"open" | "close" | "unread" | "message"} EventName */
   /** @type {Map<string, Set<(detail: unknown) => void>>} */
   const listeners = new Map();
-  /** @type {Record<string, unknown>[]} said before the frame could hear */
-  const waiting = [];
   /** @type {HTMLIFrameElement | null} */
   let frame = null;
   let isReady = false;
   let isOpen = false;
   let isBlocked = false;
   let unread = 0;
+  let openedByUser = false;
   /** @type {string | null} */
   let currentIdentity = identity ?? null;
+  /** What the page said of itself. A query may hold secrets, so by ourselves we do not say it. */
+  let context = { url: location.origin + location.pathname };
 
   const styles = `
     :host { all: initial; position: fixed; z-index: 2147483000; color-scheme: light dark; }
@@ -116,16 +116,14 @@
     frame?.contentWindow?.postMessage(message, origin);
   }
 
-  /** @param {Record<string, unknown>} message */
+  /** Not yet ready, it is told all when it is. @param {Record<string, unknown>} message */
   function say(message) {
     if (isReady) {
       post(message);
-    } else {
-      waiting.push(message);
     }
   }
 
-  /** What the frame may say. @type {Map<unknown, (data: Record<string, unknown>) => void>} */
+  /** @type {Map<unknown, (data: Record<string, unknown>) => void>} what the frame may say */
   const types = new Map(
     /** @type {[string, (data: Record<string, unknown>) => void][]} */ ([
       [
@@ -133,9 +131,9 @@
         () => {
           isReady = true;
           post({ shopbell: "session", guest: readGuest(), identity: currentIdentity });
-          waiting.splice(0).forEach(post);
+          post({ title: document.title, ...context, shopbell: "context" });
           if (isOpen) {
-            post({ shopbell: "shown", byUser: true });
+            post({ shopbell: "shown", byUser: openedByUser });
           }
         },
       ],
@@ -203,14 +201,13 @@
       return;
     }
     isOpen = true;
+    openedByUser = byUser;
     makeFrame();
     draw();
     if (byUser) {
       frame?.focus();
     }
-    if (isReady) {
-      post({ shopbell: "shown", byUser });
-    }
+    say({ shopbell: "shown", byUser });
     tell("open", null);
   }
 
@@ -266,20 +263,18 @@
     /** @param {string} jwt the shop's word on who this is */
     identify(jwt) {
       currentIdentity = jwt;
-      if (isReady) {
-        say({ shopbell: "identify", identity: jwt });
-      }
+      say({ shopbell: "identify", identity: jwt });
     },
     logout() {
       currentIdentity = null;
       keep(null);
-      if (isReady) {
-        say({ shopbell: "logout" });
-      }
+      say({ shopbell: "logout" });
     },
-    /** @param {{url?: string, title?: string, product?: {name: string, url: string}}} context */
-    context: ({ url = location.href, title = document.title, product }) =>
-      say({ shopbell: "context", url, title, product }),
+    /** @param {{url?: string, title?: string, product?: object}} seen what the buyer looks at */
+    context(seen) {
+      context = { ...context, ...seen };
+      say({ title: document.title, ...context, shopbell: "context" });
+    },
     /**
      * @param {EventName} name
      * @param {(detail: unknown) => void} callback

@@ -1,13 +1,13 @@
 /** One row of a conversation, made from the template that the server also renders with. */
 
 import { isEmojiAlone } from "./emoji.js";
+import { keyOf } from "./entry.js";
 import { clone, find, part } from "./parts.js";
-import { keyOf } from "./timeline.js";
 import { words } from "./words.js";
 
-/** @typedef {import("./timeline.js").Entry} Entry */
+/** @typedef {import("./entry.js").Entry} Entry */
 /** @typedef {import("./timeline.js").MessageRow} MessageRow */
-/** @typedef {import("./timeline.js").Trouble} Trouble */
+/** @typedef {import("./entry.js").Trouble} Trouble */
 
 export class MessageView {
   #blank;

@@ -6,6 +6,7 @@
  */
 
 import { Outbox } from "./outbox.js";
+import { isSame, keyOf, peerOf } from "./people.js";
 import { newClientId } from "./realtime/wire.js";
 import { words } from "./words.js";
 
@@ -15,8 +16,8 @@ const SECOND_MS = 1000;
 /** @typedef {import("./realtime.js").RealtimeMessages} RealtimeMessages */
 /** @typedef {import("./realtime.js").SendState} SendState */
 /** @typedef {import("./realtime.js").Message} Message */
-/** @typedef {import("./timeline.js").Trouble} Trouble */
-/** @typedef {{id: string, type: "Buyer" | "Seller"}} Peer */
+/** @typedef {import("./entry.js").Trouble} Trouble */
+/** @typedef {import("./people.js").Peer} Peer */
 /** @typedef {{subject: string | null, message_type: "general" | "product"}} Topic */
 
 /**
@@ -271,26 +272,4 @@ export class Post {
   #outbox(peer) {
     return new Outbox(this.#shelf, { owner: this.#owner, peer, tab: this.#tabs.name });
   }
-}
-
-/** `Buyer:b1` @param {Peer} peer */
-export function keyOf({ type, id }) {
-  return `${type}:${id}`;
-}
-
-/**
- * @param {string} key
- * @returns {Peer}
- */
-function peerOf(key) {
-  const [type, ...id] = key.split(":");
-  return { type: type === "Seller" ? "Seller" : "Buyer", id: id.join(":") };
-}
-
-/**
- * @param {Peer} one
- * @param {Peer} other
- */
-export function isSame(one, other) {
-  return one.id === other.id && one.type === other.type;
 }

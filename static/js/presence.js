@@ -1,5 +1,6 @@
 /** Shows whether somebody is here: the dot on their avatar and the word beside their name. */
 
+import { initialsOf, toneOf } from "./people.js";
 import { words } from "./words.js";
 
 /** @typedef {import("./realtime/wire.js").PresenceStatus} PresenceStatus */
@@ -18,46 +19,18 @@ export function showPresence(root, status) {
 }
 
 /**
- * Shows somebody else's avatar, by the rules of `handlers/views.py`.
+ * Shows somebody else's avatar.
  *
  * @param {ParentNode} root
  * @param {{id: string, type: string, name: string}} person
  */
 export function showAvatar(root, { id, type, name }) {
-  const tone = toneOf(id);
   for (const avatar of root.querySelectorAll(".avatar")) {
-    avatar.setAttribute("data-tone", String(tone));
+    avatar.setAttribute("data-tone", String(toneOf(id)));
     avatar.setAttribute("data-type", type);
     const initials = avatar.querySelector(".avatar__initials");
     if (initials) {
-      initials.textContent = tone === 0 ? "G" : initialsOf(name);
+      initials.textContent = initialsOf({ id, name });
     }
   }
-}
-
-const TONES = 6;
-
-/** @param {string} id */
-export function isGuest(id) {
-  return id.startsWith("guest-");
-}
-
-/** @param {string} id */
-function toneOf(id) {
-  if (isGuest(id)) {
-    return 0;
-  }
-  return ([...id].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % TONES) + 1;
-}
-
-/** @param {string} name */
-function initialsOf(name) {
-  const words = name.split(/\s+/).filter((word) => word !== "");
-  const chosen = words.length > 1 ? [words[0], words.at(-1)] : words;
-  return chosen.map((word) => [...(word ?? "")][0] ?? "").join("").toUpperCase();
-}
-
-/** Guests are told apart by the end of their ids; they have no names. @param {{id: string, name: string}} person */
-export function nameOf({ id, name }) {
-  return isGuest(id) ? words.guest(id.slice(-4)) : name || id;
 }

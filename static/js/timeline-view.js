@@ -14,7 +14,7 @@ import { words } from "./words.js";
 const NEAR_END_PX = 100;
 
 /** @typedef {import("./timeline.js").Row} Row */
-/** @typedef {import("./timeline.js").Entry} Entry */
+/** @typedef {import("./entry.js").Entry} Entry */
 
 /**
  * @typedef {object} Acts what the reader did

@@ -5,7 +5,8 @@ import { ConversationPane } from "./conversation-pane.js";
 import { FrameBridge } from "./frame-bridge.js";
 import { openPage, otherSide } from "./page.js";
 import { part } from "./parts.js";
-import { Post, isSame, keyOf } from "./post.js";
+import { isSame, keyOf } from "./people.js";
+import { Post } from "./post.js";
 
 /** @typedef {import("./realtime/wire.js").User} User */
 
@@ -14,8 +15,8 @@ const SUBJECT_CHARACTERS = 200;
 const { api, clock, drafts, publicUrl, shelf, tabs } = openPage();
 const seller = otherSide();
 
-/** What the shop's page says that one looks at: it becomes the topic of the next message, once. */
-let product = "";
+/** What the shop's page says that one looks at. @type {import("./frame-bridge.js").Context | null} */
+let context = null;
 let saidProduct = "";
 let unread = 0;
 
@@ -26,6 +27,7 @@ const session = new BuyerSession(
       post.moveTo(keyOf(user));
       post.attach(realtime);
       pane.attach(realtime);
+      tellContext();
       realtime.onRegistered((registered) => showUnread(registered.unread));
       realtime.onNewMessage((message) => {
         if (!isSame(user, { id: message.sender_id, type: message.sender_type })) {
@@ -58,7 +60,8 @@ const bridge = new FrameBridge(window.parent, (document.body.dataset.parentOrigi
   identify: (identity) => void identify(identity, null),
   logout: () => leave(),
   context: (seen) => {
-    product = seen?.name.slice(0, SUBJECT_CHARACTERS) ?? "";
+    context = seen;
+    tellContext();
   },
   shown: (byUser) => {
     if (byUser) {
@@ -101,8 +104,19 @@ function newPane() {
   });
 }
 
-/** @returns {import("./post.js").Topic} */
+/** For the seller, who sees it as the page's own word. */
+function tellContext() {
+  if (context !== null && session.realtime !== null) {
+    const time_zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    session.realtime
+      .updateContext({ ...context, language: navigator.language, time_zone })
+      .catch(() => {}); // onError has told it
+  }
+}
+
+/** The product that one looks at is the topic of the next message, once. @returns {import("./post.js").Topic} */
 function topic() {
+  const product = context?.product?.name.slice(0, SUBJECT_CHARACTERS) ?? "";
   if (product === "" || product === saidProduct) {
     return { subject: null, message_type: "general" };
   }

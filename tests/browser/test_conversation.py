@@ -79,6 +79,7 @@ async def test_a_buyer_in_the_widget_and_a_seller_in_the_inbox_talk(shop, seller
     await expect(inbox).to_have_url(re.compile("/inbox/[0-9a-f]{24}$"))
     await expect(messages(inbox).last).to_contain_text("Is the mug dishwasher-safe?")
     await expect(mine).to_have_attribute("data-status", "read")
+    await expect(inbox.get_by_role("link", name="Breakfast mug, speckled")).to_be_visible()
     await expect(row.locator(".badge")).to_be_hidden()
     await expect(inbox).to_have_title(re.compile(r"^\(1\)"))
 

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { ROWS_AT_MOST, Timeline, entryOf, pendingEntry } from "../../static/js/timeline.js";
+import { entryOf, pendingEntry } from "../../static/js/entry.js";
+import { ROWS_AT_MOST, Timeline } from "../../static/js/timeline.js";
 import { MAYA, OMAR, message, seeded } from "./cast.js";
 
 const cases = JSON.parse(readFileSync(new URL("../rows.json", import.meta.url), "utf8"));
