@@ -2,7 +2,9 @@
 
 import json
 from dataclasses import dataclass
+from http.cookies import SimpleCookie
 from typing import Any
+from urllib.parse import urlencode
 
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.httputil import HTTPHeaders
@@ -17,6 +19,12 @@ class Answer:
     status: int
     headers: HTTPHeaders
     body: Any
+
+    @property
+    def session(self) -> str | None:
+        """The token that the cookie of the session was set to."""
+        cookies = SimpleCookie(self.headers.get("Set-Cookie", ""))
+        return cookies["shopbell_session"].value if "shopbell_session" in cookies else None
 
     @property
     def refusal(self) -> tuple[int, str]:
@@ -36,11 +44,13 @@ async def call(
     *,
     token: str | None = None,
     cookie: str | None = None,
+    form: dict[str, str] | None = None,
     raw: str | bytes | None = None,
     headers: dict[str, str] | None = None,
 ) -> Answer:
-    """Calls one address. A ``body`` is sent as JSON, ``raw`` as it stands; no redirect is followed.
+    """Calls one address. A ``body`` is sent as JSON, a ``form`` as one, ``raw`` as it stands.
 
+    No redirect is followed.
     ``token`` goes into the header, ``cookie`` into the cookie of the session.
     """
     sent = dict(headers or {})
@@ -51,6 +61,9 @@ async def call(
     if body is not None:
         raw = json.dumps(body)
         sent.setdefault("Content-Type", "application/json")
+    if form is not None:
+        raw = urlencode(form)
+        sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
     request = HTTPRequest(
         server.url + path,
         method=method,
