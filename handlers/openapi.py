@@ -21,6 +21,8 @@ from models.events import ErrorCode
 from models.tokens import DAY_SECONDS, GUEST_SECONDS
 from models.version import VERSION
 
+_GROUP = re.compile(r"\((?:[^()]|\([^()]*\))*\)")  # groups in it have none in them
+
 Rows = Sequence[tuple[str, type[JsonHandler]]]
 Schema = dict[str, Any]
 
@@ -123,7 +125,7 @@ def operations(rows: Rows) -> list[Operation]:
             next(names)  # self
             parts = tuple(names)
             left = iter(parts)
-            path = re.sub(r"\([^()]*\)", lambda _: "{" + next(left) + "}", pattern)  # noqa: B023
+            path = _GROUP.sub(lambda _: "{" + next(left) + "}", pattern)  # noqa: B023
             found.append(Operation(method, path.replace("\\", ""), door, call, parts))
     return found
 

@@ -43,6 +43,7 @@ from models.events import ErrorCode
 KINDS: Final = (
     *(events.ParticipantId, events.ObjectIdHex, events.ClientId),
     *(events.Seq, events.WatermarkSeq, events.Timestamp),
+    *(events.WebAddress, events.LanguageTag, events.TimeZone),
 )
 
 Doors = Sequence[tuple[str, type[web.RequestHandler]]]

@@ -82,6 +82,7 @@ Timestamp = Annotated[
 WebAddress = Annotated[
     str,
     Meta(
+        title="web address",
         # Hosts have no user part, or a link could show one site and lead to another.
         pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\u0000-\u0020\u007f/?#\\@]+"
         r"([/?#][^\u0000-\u0020\u007f]*)?" + END,
@@ -94,6 +95,7 @@ Price = Annotated[str, Meta(max_length=40, examples=["€ 24.00"])]
 LanguageTag = Annotated[
     str,
     Meta(
+        title="language tag",
         pattern=r"^[A-Za-z0-9-]+" + END,
         max_length=35,
         description="A tag as in `navigator.language`.",
@@ -103,6 +105,7 @@ LanguageTag = Annotated[
 TimeZone = Annotated[
     str,
     Meta(
+        title="time zone",
         pattern=r"^[A-Za-z0-9_+/-]+" + END,
         max_length=64,
         description="A name of the IANA data base.",
@@ -746,7 +749,10 @@ class OnlineUsers(Struct, frozen=True):
 
 
 class Reset(Struct, frozen=True):
-    """Too much was missed, or the server's data is another: reload this conversation over HTTP."""
+    """Reload this conversation over HTTP.
+
+    Too much was missed, the server's data is another, or a guest's messages became a buyer's.
+    """
 
     conversation_id: ConversationId
 

@@ -35,6 +35,7 @@ from models.pace import RULES
 from models.presence import GRACE_SECONDS
 from models.text import MESSAGE_CHARACTERS, SUBJECT_CHARACTERS
 from tests.caller import call
+from tests.sockets.client import Client, spoken
 
 ORIGIN = "https://chat.shop.example"
 SECRET = "an identity secret that only this test knows"
@@ -302,23 +303,27 @@ async def test_the_program_on_the_page_signs_an_identity_that_is_good(page):
 
 
 @pytest.mark.gen_test(timeout=3 * SECONDS)
-async def test_the_first_client_on_the_page_talks_with_a_seller(server, page, tmp_path):
-    await server.shop.accounts.add_seller("omar", "Omar", None, "correct horse battery")
-    omar = server.token("Seller", "omar", "Omar")
+async def test_the_first_client_on_the_page_talks_with_a_seller(
+    server, page, open_socket, tmp_path
+):
+    seller = server.token("Seller", "omar", "Omar")
+    omar = Client(await open_socket(f"{server.url}/ws", subprotocols=spoken(seller)))
+    await omar.ask("register_user")
     program = tmp_path / "client.mjs"
     program.write_text(page.samples["start"][0])
     node = await asyncio.create_subprocess_exec(
         "node", "--experimental-websocket", program, stdout=asyncio.subprocess.PIPE
     )
     try:
+        question = await omar.hear("new_message")
         said = await asyncio.wait_for(node.stdout.readline(), SECONDS)
-        assert said.decode() == "stored: Is it dishwasher-safe?\n"
-        [question] = (await call(server, "GET", "/api/messages/inbox", token=omar)).body["messages"]
+        assert said.decode() == f"stored: {question['message']}\n"
         answer = {"recipient_id": question["sender_id"], "recipient_type": "Buyer"}
-        answer["message"] = "Yes, all of them are."
-        await call(server, "POST", "/api/messages/send", answer, token=omar)
+        await omar.ask("send_message", answer | {"message": "Yes, all of them are."})
         said = await asyncio.wait_for(node.stdout.readline(), SECONDS)
         assert said.decode() == "Omar: Yes, all of them are.\n"
+        read = await omar.hear("message_read")
+        assert (read["user_id"], read["seq"]) == (question["sender_id"], 2)
     finally:
         node.kill()
         await node.wait()
