@@ -7,6 +7,7 @@ import { openPage, otherSide } from "./page.js";
 import { part } from "./parts.js";
 import { isSame, keyOf } from "./people.js";
 import { Post } from "./post.js";
+import { words } from "./words.js";
 
 /** @typedef {import("./realtime/wire.js").User} User */
 
@@ -100,7 +101,7 @@ function newPane() {
     me: () => session.user,
     topic,
     onRead: () => showUnread(0),
-    login: null,
+    login: { words: words.startAgain, act: () => leave() },
   });
 }
 

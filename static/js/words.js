@@ -34,6 +34,7 @@ export const words = {
   connecting: "Connecting… What you write is sent as soon as we’re back.",
   signedOut: "You’re signed out here. Nothing you wrote is lost.",
   logIn: "Log in",
+  startAgain: "Start again",
   unreachable: "The chat cannot be reached from this page.",
   reload: "Reload",
   notSent: "Not sent",

@@ -1,5 +1,8 @@
+import asyncio
 import re
+import time
 
+import jwt
 import pytest
 from playwright.async_api import expect
 
@@ -55,6 +58,7 @@ def field(root):
 
 
 async def write(root, text):
+    await expect(root.locator(".composer[data-empty]")).to_be_attached()  # its script runs
     await field(root).fill(text)
     await field(root).press("Enter")
 
@@ -139,6 +143,39 @@ async def test_what_the_shop_s_page_learns_of_the_chat_is_no_text(shop, seller, 
     heard = " ".join(await page.evaluate("heard"))
     assert '"shopbell":"guest"' in heard
     assert "Nobody else" not in heard
+
+
+async def test_whom_the_shop_vouches_for_keeps_what_they_wrote_and_nobody_else_sees_it(
+    shop, open_window
+):
+    def identity(id_, name):
+        now = int(time.time())
+        claims = {"sub": id_, "name": name, "iat": now, "exp": now + 600}
+        return jwt.encode(claims, shop.shop.settings.identity_secret, "HS256")
+
+    page = await open_window(shop.url)
+    await page.get_by_role("button", name="Open the chat").click()
+    widget = page.frame_locator("iframe")
+    await write(widget, "Written as a guest")
+    await expect(messages(widget).last).to_have_attribute("data-status", "sent")
+    await page.evaluate("jwt => Shopbell.identify(jwt)", identity("maya", "Maya"))
+    async with asyncio.timeout(5):
+        while await page.evaluate("localStorage.length"):  # the guest's token is no longer needed
+            await asyncio.sleep(0.05)
+    await expect(messages(widget)).to_have_count(1)
+    await write(widget, "Written as Maya")
+    await expect(messages(widget).last).to_have_attribute("data-status", "sent")
+    await field(widget).fill("Maya's draft")
+    await page.evaluate("jwt => Shopbell.identify(jwt)", identity("lena", "Lena"))
+    await expect(messages(widget)).to_have_count(0)
+    await expect(field(widget)).to_have_value("")
+    await page.evaluate("jwt => Shopbell.identify(jwt)", identity("maya", "Maya"))
+    await expect(messages(widget)).to_have_count(2)
+    await page.evaluate("Shopbell.logout()")
+    await expect(messages(widget)).to_have_count(0)
+    await expect(widget.get_by_role("heading", name="Ask us anything")).to_be_visible()
+    frame = page.frames[-1]
+    assert await frame.evaluate("Object.keys(localStorage)") == []
 
 
 async def test_what_was_typed_is_inert_on_every_page(shop, seller, buyer, open_window):
