@@ -28,8 +28,8 @@ from models.events import encode_event, timestamp
 from models.guests import Guests
 from models.history import History
 from models.hub import CatchUp, Connection, Hub
-from models.journal import Draft, Entry, Journal, Marked, Stored
-from models.ledger import Ledger
+from models.journal import Draft, Journal, Marked, Stored
+from models.ledger import Entry, Ledger
 from models.live import Live
 from models.metrics import Metrics
 from models.pace import RULES, Pace
@@ -83,8 +83,7 @@ class Chat:
         self._metrics = metrics
         self._now = now
         self._introduced: dict[str, str] = {}  # whose record is known to be there, and their name
-        ledger.on_found = self._tell_found
-        journal.on_stored = self._tell_stored
+        ledger.on_entry = self._tell_entry
         journal.on_marked = self._tell_marked
 
     # --- Coming, catching up, going -------------------------------------------------------------
@@ -305,7 +304,7 @@ class Chat:
 
     # --- Telling --------------------------------------------------------------------------------
 
-    def _tell_stored(self, entry: Entry) -> None:
+    def _tell_entry(self, entry: Entry) -> None:
         """A message is stored: both sides see it, and the sender has read all before it."""
         message, conversation = entry.message, entry.conversation
         self._live.stop_typing(message.sender, message.recipient)
@@ -317,11 +316,6 @@ class Chat:
         if previous is not None and entry.read_before < previous.seq:
             at = timestamp(message.at)
             self._tell_read(conversation, message.sender, previous, at, entry.origin)
-
-    def _tell_found(self, conversation: Conversation, messages: list[StoredMessage]) -> None:
-        """Messages turned up whose outcome was unknown, or that another process stored."""
-        for message in messages:
-            self._hub.publish(conversation.keys, encode_event(wire.message(message, conversation)))
 
     def _tell_marked(self, marked: Marked) -> None:
         at = timestamp(marked.step.at)

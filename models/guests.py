@@ -148,7 +148,7 @@ class Guests:
             )
 
         await self._rewrite(
-            conversation, 1, at_the_end, lambda message: self._ledger.add(target, message)
+            conversation, 1, at_the_end, lambda message: self._ledger.take_in(target, message)
         )
         for key in read_all:
             if target.last is not None:

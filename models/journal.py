@@ -17,7 +17,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -30,7 +30,7 @@ from models.conversation import (
     moment,
     pair_of,
 )
-from models.errors import ChatError, Conflict, Internal, Unavailable
+from models.errors import ChatError, Conflict, Internal, NotYours, Unavailable
 from models.events import MessageType
 from models.ledger import Ledger
 from models.metrics import Metrics
@@ -43,7 +43,9 @@ WAITING: Final = 5_000  # drafts and marks that may wait; more are refused at on
 PATIENCE_SECONDS: Final = 4.5  # CONTRACT section 4: `unavailable` comes within 5 s
 TRIES: Final = 5  # how often a draft may lose its number to another process
 LOOK_AGAIN_SECONDS: Final = 1.0  # between two looks for writes of unknown outcome
-DOUBT_SECONDS: Final = 15.0  # a timed-out write, tried twice by the driver, has come or is dead
+DOUBT_SECONDS: Final = 15.0  # so long after the database answers, a write has come or is dead
+
+_Name = tuple[str, str]  # of a message: its sender's key and client_id
 
 log = logging.getLogger("shopbell.journal")
 
@@ -71,20 +73,6 @@ class Stored:
     duplicate: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A message that was stored just now, for those who are told of it.
-
-    The sender had read up to ``read_before``; by writing they have read all before this message.
-    """
-
-    message: StoredMessage
-    conversation: Conversation
-    read_before: int
-    previous: StoredMessage | None
-    origin: object
-
-
 @dataclass(slots=True)
 class _Waiting:
     draft: Draft
@@ -93,7 +81,7 @@ class _Waiting:
     tries: int = 0
 
     @property
-    def name(self) -> tuple[str, str]:
+    def name(self) -> _Name:
         return self.draft.sender.key, self.draft.client_id
 
 
@@ -122,8 +110,8 @@ class Marked:
 class Journal:
     """Numbers and stores messages and moves watermarks, in rounds.
 
-    ``on_stored`` and ``on_marked`` are told in the order of ``seq``, before the sender gets the
-    answer. Neither may wait.
+    The ledger tells of messages, ``on_marked`` is told of watermarks: in order, and before whoever
+    asked gets the answer. It may not wait.
     """
 
     def __init__(
@@ -134,7 +122,6 @@ class Journal:
         *,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self.on_stored: Callable[[Entry], None] = lambda entry: None
         self.on_marked: Callable[[Marked], None] = lambda marked: None
         self._store = store
         self._ledger = ledger
@@ -142,7 +129,7 @@ class Journal:
         self._now = now
         self._drafts: list[_Waiting] = []
         self._marks: list[_Mark] = []
-        self._doubtful: dict[str, tuple[Conversation, float]] = {}  # and until when
+        self._doubtful: dict[_Name, float | None] = {}  # unknown outcomes, and until when
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -189,20 +176,26 @@ class Journal:
         """Does round after round, for as long as the server runs."""
         while True:
             await self._something_to_do()
-            drafts = self._next_round()
-            marks, self._marks = self._marks, []
             started = time.monotonic()
             async with self.alone:
+                drafts = self._next_round()
+                marks, self._marks = self._marks, []
                 with _answering([waiting.future for waiting in drafts]):
                     await self._store_drafts(drafts)
                 with _answering([mark.future for mark in marks]):
                     await self._store_marks(marks)
-                await self._look_for_lost_writes()
             if drafts or marks:
                 self._metrics.asked_database("round", time.monotonic() - started)
             if not self._drafts and not self._marks:
                 self._work.clear()
                 self._idle.set()
+
+    def refuse(self, key: str) -> None:
+        """Turns away all that waits from or for somebody who is somebody else by now. To be called
+        by whoever holds ``alone``; the next try finds out."""
+        for waiting in self._drafts:
+            if key in (waiting.draft.sender.key, waiting.draft.recipient.key):
+                _refuse(waiting.future, Unavailable())
 
     async def drain(self, seconds: float) -> None:
         """Takes nothing new, and waits until all that was accepted is answered, or time is up."""
@@ -237,36 +230,55 @@ class Journal:
         if not fresh:
             return
         numbered = await self._numbered(fresh)
+        self._doubtful |= dict.fromkeys((one.name for one in numbered), None)
+        stored = len(numbered)
         try:
             await self._store.insert_messages([one.message for one in numbered])
         except Taken as taken:
-            self._tell(numbered[: taken.stored])
-            await self._number_again(numbered[taken.stored :])
-        except Unavailable:
-            until = time.monotonic() + DOUBT_SECONDS
-            self._doubtful |= {n.conversation.id: (n.conversation, until) for n in numbered}
-            raise
-        else:
-            self._tell(numbered)
+            stored = taken.stored
+        for one in numbered:
+            del self._doubtful[one.name]
+        self._tell(numbered[:stored])
+        if stored < len(numbered):
+            await self._number_again(numbered[stored:])
 
     async def _without_repeats(self, drafts: Sequence[_Waiting]) -> list[list[_Waiting]]:
-        """The drafts that are not stored yet, twins together; the others are answered."""
-        if not drafts:
+        """The drafts that are not stored yet, twins together; the others are answered. Writes of
+        unknown outcome are looked for as well."""
+        names = {waiting.name for waiting in drafts} | self._doubtful.keys()
+        if not names:
             return []
-        found = await self._store.messages_sent_as({waiting.name for waiting in drafts})
-        stored = {(message.sender, message.client_id): message for message in found}
-        fresh: dict[tuple[str, str], list[_Waiting]] = {}
-        for waiting in drafts:
-            if (message := stored.get(waiting.name)) is None:
-                fresh.setdefault(waiting.name, []).append(waiting)
-                continue
-            conversation = await self._ledger.get(message.conversation_id)
-            if conversation is None:
-                raise Unavailable  # merged away this very moment; the next try finds it
-            if message.seq > conversation.last_seq:
+        stored = {
+            (message.sender, message.client_id): message
+            for message in await self._store.messages_sent_as(names)
+        }
+        conversations = {
+            id_: await self._ledger.get(id_)
+            for id_ in {message.conversation_id for message in stored.values()}
+        }
+        for message in stored.values():
+            conversation = conversations[message.conversation_id]
+            if conversation is not None and message.seq > conversation.last_seq:
                 await self._ledger.recheck(conversation)
-            _answer_repeat(waiting, message, conversation)
+        self._settle_doubts(stored)
+        fresh: dict[_Name, list[_Waiting]] = {}
+        for waiting in drafts:
+            if (found := stored.get(waiting.name)) is None:
+                fresh.setdefault(waiting.name, []).append(waiting)
+            elif (conversation := conversations[found.conversation_id]) is None:
+                _refuse(waiting.future, Unavailable())  # merged away this moment; try again
+            else:
+                _answer_repeat(waiting, found, conversation)
         return list(fresh.values())
+
+    def _settle_doubts(self, stored: Container[_Name]) -> None:
+        """A write that was given up may still come, for a while after the database answers."""
+        now = time.monotonic()
+        for name, until in list(self._doubtful.items()):
+            if name in stored or (until is not None and until < now):
+                del self._doubtful[name]
+            elif until is None:
+                self._doubtful[name] = now + DOUBT_SECONDS
 
     async def _numbered(self, fresh: Sequence[list[_Waiting]]) -> list["_Numbered"]:
         pairs = {}
@@ -275,9 +287,6 @@ class Journal:
             names = (draft.sender.name, draft.recipient_name)
             pairs[draft.sender.key, draft.recipient.key] = names
         conversations = await self._ledger.opened(pairs)
-        for conversation in conversations.values():
-            if conversation.id in self._doubtful:
-                await self._ledger.recheck(conversation)
         last = {c.id: (c.last_seq, c.last.at if c.last else None) for c in conversations.values()}
         numbered = []
         for waiting in fresh:
@@ -307,12 +316,9 @@ class Journal:
         for one in numbered:
             message, conversation = one.message, one.conversation
             first, *twins = one.waiting
-            if message.seq > conversation.last_seq:  # else a look for lost writes was quicker
-                previous = conversation.last
+            if message.seq > conversation.last_seq:  # else somebody who looked was quicker
                 conversation.place_of(message.sender).name = first.draft.sender.name
-                read_before = self._ledger.add(conversation, message)
-                entry = Entry(message, conversation, read_before, previous, first.draft.origin)
-                self.on_stored(entry)
+                self._ledger.add(conversation, message, first.draft.origin)
             if not first.future.done():
                 first.future.set_result(Stored(message, conversation, duplicate=False))
             for twin in twins:
@@ -321,17 +327,21 @@ class Journal:
     async def _number_again(self, numbered: Sequence["_Numbered"]) -> None:
         """Another process was quicker with a number or a ``client_id``: learn of it, try again."""
         await self._ledger.recheck(numbered[0].conversation)
-        again = [waiting for one in numbered for waiting in one.waiting]
-        for waiting in again:
+        for waiting in numbered[0].waiting:
             waiting.tries += 1
             if waiting.tries > TRIES:
                 _refuse(waiting.future, Unavailable())
+        again = [waiting for one in numbered for waiting in one.waiting]
         self._drafts = [waiting for waiting in again if not waiting.future.done()] + self._drafts
         await asyncio.sleep(random.uniform(0, 0.02))  # so that two processes do not stay in step
 
     async def _store_marks(self, marks: Sequence[_Mark]) -> None:
         moves: dict[tuple[str, str, str], tuple[_Mark, Step]] = {}
         at = moment(self._now())
+        for mark in marks:
+            if mark.key not in mark.conversation.keys:  # a guest who is a buyer by now
+                _refuse(mark.future, NotYours())
+        marks = [mark for mark in marks if not mark.future.done()]
         for mark in marks:
             seq = mark.message.seq
             name = (mark.conversation.id, mark.key, mark.kind)
@@ -345,25 +355,21 @@ class Journal:
                 ]
             )
         for mark, step in moves.values():
-            conversation = mark.conversation
             if step.seq > _watermark(mark):  # else a read in this round took the delivery along
-                place = conversation.place_of(mark.key)
-                self._ledger.advance(conversation, place, mark.kind, step)
-                self.on_marked(
-                    Marked(conversation, mark.key, mark.kind, mark.message, step, mark.origin)
-                )
+                place = mark.conversation.place_of(mark.key)
+                self._ledger.advance(mark.conversation, place, mark.kind, step)
+                self._tell_marked(mark, step)
         for mark in marks:
             if not mark.future.done():
                 mark.future.set_result(_watermark(mark))
 
-    async def _look_for_lost_writes(self) -> None:
-        for id_, (conversation, until) in list(self._doubtful.items()):
-            try:
-                await self._ledger.recheck(conversation)
-            except Unavailable:
-                return
-            if time.monotonic() > until:
-                del self._doubtful[id_]
+    def _tell_marked(self, mark: _Mark, step: Step) -> None:
+        try:
+            self.on_marked(
+                Marked(mark.conversation, mark.key, mark.kind, mark.message, step, mark.origin)
+            )
+        except Exception:  # it is stored, and that counts
+            log.exception("a watermark could not be told of")
 
     def _refuses(self, future: asyncio.Future[Any]) -> bool:
         if self._stopping:
@@ -382,6 +388,10 @@ class _Numbered:
     waiting: list[_Waiting]  # more than one where the same draft came twice in a round
     message: StoredMessage
     conversation: Conversation
+
+    @property
+    def name(self) -> _Name:
+        return self.message.sender, self.message.client_id
 
 
 def _watermark(mark: _Mark) -> int:

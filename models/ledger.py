@@ -10,10 +10,12 @@ answered.
 import asyncio
 import logging
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections import OrderedDict, defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from itertools import islice
+from typing import Final
 
 from models.conversation import (
     Conversation,
@@ -36,24 +38,38 @@ SETTLED_MARGIN: Final = timedelta(seconds=60)
 
 log = logging.getLogger("shopbell.ledger")
 
-Found = Callable[[Conversation, list[StoredMessage]], None]
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A stored message that has just become visible, for those who are told of it.
+
+    The sender had read up to ``read_before``; by writing they have read all before this message.
+    ``origin`` asked for it and is answered otherwise.
+    """
+
+    message: StoredMessage
+    conversation: Conversation
+    read_before: int
+    previous: StoredMessage | None
+    origin: object
 
 
 class Ledger:
     """Live conversations, each one object for all who ask.
 
-    ``on_found`` is told of stored messages that nobody was told of yet: those whose outcome was
-    unknown, and another process's.
+    ``on_entry`` is told of every message in the order of ``seq``, be it one that the journal has
+    just stored, one whose outcome was unknown, or another process's. It may not wait.
     """
 
     def __init__(self, store: Store, *, now: Callable[[], float] = time.time) -> None:
-        self.on_found: Found = lambda conversation, messages: None
+        self.on_entry: Callable[[Entry], None] = lambda entry: None
         self._store = store
         self._now = now
-        self._by_pair: OrderedDict[str, Conversation] = OrderedDict()
-        self._pairs: dict[str, str] = {}  # conversation id -> pair
-        self._dirty: dict[str, _Touched] = {}  # those whose summary is behind, by id
+        self._live: OrderedDict[str, Conversation] = OrderedDict()  # by id, the latest used last
+        self._ids: dict[str, str] = {}  # pair -> id, of those that are live
+        self._behind: dict[str, int] = {}  # whose summary is behind, with the number of the touch
         self._touches = 0
+        self._moves = 0  # how often a conversation changed hands
         self._settled_at: datetime | None = None
 
     # --- Looking up -----------------------------------------------------------------------------
@@ -61,25 +77,24 @@ class Ledger:
     async def between(self, one: str, other: str) -> Conversation | None:
         """Two participants' conversation, if they ever spoke."""
         pair = pair_of(one, other)
-        if (known := self._known(pair)) is not None:
+        if (known := self._known(self._ids.get(pair))) is not None:
             return known
-        found = await self._store.conversation_by_pair(pair)
-        return None if found is None else await self._taken_up(found)
+        return await self._taken_up(lambda: self._store.conversation_by_pair(pair))
 
     async def get(self, conversation_id: str) -> Conversation | None:
         """A conversation by id, for whoever asks; the caller checks who that is."""
-        if (pair := self._pairs.get(conversation_id)) and (known := self._known(pair)) is not None:
+        if (known := self._known(conversation_id)) is not None:
             return known
-        found = await self._store.conversation(conversation_id)
-        return None if found is None else await self._taken_up(found)
+        return await self._taken_up(lambda: self._store.conversation(conversation_id))
 
     async def get_all(self, conversation_ids: Iterable[str]) -> list[Conversation]:
         """Those of these conversations that exist, to be shown. One look for all; what was not in
         use before is not taken up, which would cost a query each."""
         wanted = set(conversation_ids)
-        live = [self._by_pair[self._pairs[id_]] for id_ in wanted if id_ in self._pairs]
-        missing = wanted - {conversation.id for conversation in live}
-        return live + (await self._store.conversations(missing) if missing else [])
+        missing = wanted - self._live.keys()
+        found = await self._store.conversations(missing) if missing else []
+        by_id = {c.id: c for c in found} | {i: self._live[i] for i in wanted & self._live.keys()}
+        return list(by_id.values())
 
     async def opened(
         self, pairs: dict[tuple[str, str], tuple[str, str]]
@@ -87,46 +102,68 @@ class Ledger:
         """The conversations of all these pairs of keys (with the two names), by their sorted pair,
         made where there is none."""
         wanted = {pair_of(*keys): (keys, names) for keys, names in pairs.items()}
-        missing = [pair for pair in wanted if self._known(pair) is None]
+        missing = [pair for pair in wanted if self._known(self._ids.get(pair)) is None]
         if missing:
-            found = await self._store.conversations_by_pairs(missing)
-            await self._take_up_all(found)
-            new = [self._new(*wanted[pair]) for pair in missing if self._known(pair) is None]
+            await self._take_up_all(await self._store.conversations_by_pairs(missing))
+            new = {pair: self._new(*wanted[pair]) for pair in missing if pair not in self._ids}
             if new:
-                await self._store.insert_conversations(new)
+                await self._store.insert_conversations(list(new.values()))
                 # Another process may have been quicker; what lies in the database counts.
-                made = await self._store.conversations_by_pairs("|".join(c.keys) for c in new)
-                await self._take_up_all(made)
-        return {pair: self._by_pair[pair] for pair in wanted}
+                made = await self._store.conversations_by_pairs(new)
+                ours = {conversation.id for conversation in new.values()}
+                for conversation in made:
+                    if conversation.id in ours:
+                        self._publish(conversation, [])
+                await self._take_up_all(c for c in made if c.id not in ours)
+        return {pair: self._live[self._ids[pair]] for pair in wanted}
 
     async def newest_of(
         self, key: str, *, before: Cursor | None, limit: int, unread: bool
     ) -> list[Conversation]:
         """Somebody's conversations, newest first. What the summaries do not say yet is overlaid."""
-        stored = await self._store.conversations_of(
-            key, before=before, limit=limit + len(self._dirty_of(key)), unread=unread
-        )
-        found = self._overlaid(key, stored)
-        wanted = [
-            c
-            for c in found
-            if (before is None or (c.updated_at, c.id) < before)
-            and c.last_seq
-            and (not unread or c.unread_of(key))
-        ]
-        return sorted(wanted, key=lambda c: (c.updated_at, c.id), reverse=True)[:limit]
+        asked = limit
+        while True:
+            behind = self._behind_of(key)
+            asked += len(behind)
+            stored = await self._store.conversations_of(
+                key, before=before, limit=asked, unread=unread
+            )
+            end = min((_place_in_time(c) for c in stored), default=None)
+            wanted = [
+                c
+                for c in self._overlaid(key, behind, stored)
+                if (before is None or _place_in_time(c) < before)
+                and c.last_seq
+                and (not unread or c.unread_of(key))
+            ]
+            is_whole = len(stored) < asked
+            if not is_whole:  # what lies further back might belong in front of these
+                wanted = [c for c in wanted if end is None or _place_in_time(c) >= end]
+            if is_whole or len(wanted) >= limit:
+                return sorted(wanted, key=_place_in_time, reverse=True)[:limit]
+            asked *= 2
 
     async def unread_of(self, key: str) -> dict[str, int]:
         """How many messages are unread for somebody, in each conversation that has any."""
-        found = self._overlaid(key, await self._store.unread_conversations(key))
+        behind = self._behind_of(key)
+        found = self._overlaid(key, behind, await self._store.unread_conversations(key))
         return {c.id: c.unread_of(key) for c in found if c.unread_of(key)}
 
     # --- Changing, after the database has it ----------------------------------------------------
 
-    def add(self, conversation: Conversation, message: StoredMessage) -> int:
+    def add(self, conversation: Conversation, message: StoredMessage, origin: object) -> None:
+        """Takes in a stored message, the next one by ``seq``, and tells of it."""
+        previous = conversation.last
+        read_before = self.take_in(conversation, message)
+        try:
+            self.on_entry(Entry(message, conversation, read_before, previous, origin))
+        except Exception:  # it is stored, and that counts
+            log.exception("a stored message could not be told of")
+
+    def take_in(self, conversation: Conversation, message: StoredMessage) -> int:
         """Takes in a stored message, the next one by ``seq``, and returns how far its sender had
         read before: sending reads all."""
-        sender = conversation.place_of(message.sender)
+        sender = conversation.side_of(message.sender)
         read_before = sender.read_seq
         conversation.last_seq = message.seq
         conversation.last = message
@@ -136,36 +173,38 @@ class Ledger:
         return read_before
 
     def advance(self, conversation: Conversation, place: Place, kind: str, step: Step) -> None:
-        """Takes in a watermark that was stored."""
+        """Takes in a watermark that was stored. The summary says so, too: one that is being written
+        this moment may still hold the steps from before."""
         _advance(place, kind, step)
-        if kind == "read":
-            self.touch(conversation)  # less is unread now, and the summary says so
+        self.touch(conversation)
 
     def touch(self, conversation: Conversation) -> None:
-        """Marks a conversation whose summary is behind."""
-        self._touches += 1
-        self._dirty[conversation.id] = _Touched(conversation, self._touches)
+        """Marks a live conversation whose summary is behind."""
+        if conversation.id in self._live:
+            self._touches += 1
+            self._behind[conversation.id] = self._touches
 
     async def recheck(self, conversation: Conversation) -> None:
-        """Reads what lies behind the last known message, takes it in and tells ``on_found``."""
-        while True:
-            start = conversation.last_seq + 1
-            tail = await self._store.messages_between(conversation.id, start, start + PAGE - 1)
-            fresh = []
-            for message in tail:
-                if message.seq == conversation.last_seq + 1:
-                    self.add(conversation, message)
-                    fresh.append(message)
-            if fresh:
-                self.on_found(conversation, fresh)
-            if len(tail) < PAGE:
-                return
+        """Reads what lies behind the last known message, takes it in and tells of it."""
+        self._take_in_tail(conversation, await self._tail(conversation))
+
+    # --- Changing hands -------------------------------------------------------------------------
+
+    def rename(self, conversation: Conversation, old: str, place: Place) -> None:
+        """Somebody else has the place of one, as the database says by now."""
+        self._ids.pop("|".join(conversation.keys), None)
+        moved = conversation.place_of(old)
+        moved.key, moved.name = place.key, place.name
+        self._ids["|".join(conversation.keys)] = conversation.id
+        self._moves += 1
+        self.touch(conversation)
 
     def forget(self, conversation: Conversation) -> None:
-        """Drops a conversation from memory, for one who changed it in the database."""
-        self._dirty.pop(conversation.id, None)
-        self._pairs.pop(conversation.id, None)
-        self._by_pair.pop("|".join(conversation.keys), None)
+        """Drops a conversation that the database has no more."""
+        self._behind.pop(conversation.id, None)
+        self._live.pop(conversation.id, None)
+        self._ids.pop("|".join(conversation.keys), None)
+        self._moves += 1
 
     # --- Settling -------------------------------------------------------------------------------
 
@@ -173,22 +212,27 @@ class Ledger:
         """Brings the summaries up to the messages that a killed process left behind."""
         settled_at = await self._store.settled_at()
         if settled_at is not None:
-            left = await self._store.messages_since(settled_at - SETTLED_MARGIN)
-            for conversation_id in {message.conversation_id for message in left}:
-                await self.get(conversation_id)  # being taken up mends
+            left: defaultdict[str, int] = defaultdict(int)
+            for message in await self._store.messages_since(settled_at - SETTLED_MARGIN):
+                left[message.conversation_id] = max(left[message.conversation_id], message.seq)
+            for conversation in await self._store.conversations(left):
+                if conversation.last_seq < left[conversation.id]:
+                    await self.get(conversation.id)  # being taken up mends
         await self.settle()
 
     async def settle(self) -> None:
         """Writes the summaries that are behind. Raises ``Unavailable``; nothing is lost then."""
         at = moment(self._now())
-        behind = list(self._dirty.items())
+        behind = list(self._behind.items())
         for start in range(0, len(behind), SETTLE_BATCH):
-            batch = behind[start : start + SETTLE_BATCH]
-            await self._store.write_summaries([touched.conversation for _, touched in batch])
-            for id_, touched in batch:
-                if self._dirty.get(id_) == touched:  # else something came while it was written
-                    del self._dirty[id_]
-        if self._settled_at is None or at - self._settled_at > SETTLED_MARGIN / 4:
+            batch = [(i, n) for i, n in behind[start : start + SETTLE_BATCH] if i in self._live]
+            if batch:
+                await self._store.write_summaries([self._live[id_] for id_, _ in batch])
+            for id_, number in batch:
+                if self._behind.get(id_) == number:  # else something came while it was written
+                    del self._behind[id_]
+        since = self._settled_at
+        if since is None or not since <= at < since + SETTLED_MARGIN / 4:  # or it was stepped back
             await self._store.write_settled_at(at)
             self._settled_at = at
         self._forget_the_oldest()
@@ -203,57 +247,85 @@ class Ledger:
             try:
                 await self.settle()
             except Unavailable:
-                log.warning("summaries wait for the database: %d", len(self._dirty))
+                log.warning("summaries wait for the database: %d", len(self._behind))
             took = time.monotonic() - started
 
     # --- Inside ---------------------------------------------------------------------------------
 
-    def _known(self, pair: str) -> Conversation | None:
-        known = self._by_pair.get(pair)
+    def _known(self, conversation_id: str | None) -> Conversation | None:
+        known = self._live.get(conversation_id) if conversation_id else None
         if known is not None:
-            self._by_pair.move_to_end(pair)
+            self._live.move_to_end(known.id)
         return known
 
-    async def _taken_up(self, found: Conversation) -> Conversation:
-        """The one live object for a conversation that was read, looked at for messages that its
-        summary does not know."""
-        pair = "|".join(found.keys)
-        if (known := self._known(pair)) is not None:
-            return known  # somebody else took it up meanwhile
-        self._by_pair[pair] = found
-        self._pairs[found.id] = pair
-        await self.recheck(found)
-        return found
+    async def _taken_up(
+        self, look: Callable[[], Awaitable[Conversation | None]]
+    ) -> Conversation | None:
+        """The one live object for a conversation in the database, with the messages that its
+        summary does not know. Nobody sees it before it is whole."""
+        while True:
+            moves = self._moves
+            found = await look()
+            if found is None:
+                return None
+            tail = await self._tail(found)
+            if moves == self._moves:  # else it may be somebody else's by now
+                return self._publish(found, tail)
 
     async def _take_up_all(self, found: Iterable[Conversation]) -> None:
         for conversation in found:
-            await self._taken_up(conversation)
+            self._publish(conversation, await self._tail(conversation))
+
+    def _publish(self, found: Conversation, tail: Iterable[StoredMessage]) -> Conversation:
+        if (known := self._known(found.id)) is not None:
+            return known  # somebody else took it up meanwhile
+        self._live[found.id] = found
+        self._ids["|".join(found.keys)] = found.id
+        self._take_in_tail(found, tail)
+        return found
+
+    async def _tail(self, conversation: Conversation) -> list[StoredMessage]:
+        """The stored messages behind the last known one."""
+        tail: list[StoredMessage] = []
+        start = conversation.last_seq + 1
+        while True:
+            page = await self._store.messages_between(conversation.id, start, start + PAGE - 1)
+            tail += page
+            start += PAGE
+            if len(page) < PAGE:
+                return tail
+
+    def _take_in_tail(self, conversation: Conversation, tail: Iterable[StoredMessage]) -> None:
+        for message in tail:
+            if message.seq == conversation.last_seq + 1:  # else somebody was quicker
+                self.add(conversation, message, None)
 
     def _new(self, keys: tuple[str, str], names: tuple[str, str]) -> Conversation:
         (first, first_name), (second, second_name) = sorted(zip(keys, names, strict=True))
         places = (Place(first, first_name), Place(second, second_name))
         return Conversation(new_id(), places, 0, None, moment(self._now()))
 
-    def _dirty_of(self, key: str) -> list[Conversation]:
-        live = (touched.conversation for touched in self._dirty.values())
+    def _behind_of(self, key: str) -> list[Conversation]:
+        live = (self._live[id_] for id_ in self._behind)
         return [conversation for conversation in live if key in conversation.keys]
 
-    def _overlaid(self, key: str, stored: list[Conversation]) -> list[Conversation]:
-        """What was read, replaced by what is live, and what is only live so far. The others are not
-        taken up: a list would cost a query a row."""
-        by_id = {c.id: self._by_pair.get("|".join(c.keys), c) for c in stored}
-        return list((by_id | {c.id: c for c in self._dirty_of(key)}).values())
+    def _overlaid(
+        self, key: str, behind: Iterable[Conversation], stored: Iterable[Conversation]
+    ) -> list[Conversation]:
+        """What was read, replaced by what is live, with what was behind before it was read or is
+        behind by now. The others are not taken up: a list would cost a query a row."""
+        found = {c.id: self._live.get(c.id, c) for c in stored}
+        found |= {c.id: c for c in [*behind, *self._behind_of(key)] if c.id in self._live}
+        return [conversation for conversation in found.values() if key in conversation.keys]
 
     def _forget_the_oldest(self) -> None:
-        for pair in list(self._by_pair)[: max(0, len(self._by_pair) - KEPT)]:
-            conversation = self._by_pair[pair]
-            if conversation.id not in self._dirty:
-                del self._by_pair[pair], self._pairs[conversation.id]
+        for id_ in list(islice(self._live, max(0, len(self._live) - KEPT))):
+            if id_ not in self._behind:
+                del self._ids["|".join(self._live.pop(id_).keys)]
 
 
-class _Touched(NamedTuple):
-    conversation: Conversation
-    number: int  # of the last touch, to tell whether another one came
+def _place_in_time(conversation: Conversation) -> Cursor:
+    return Cursor(conversation.updated_at, conversation.id)
 
 
 def _advance(place: Place, kind: str, step: Step) -> None:

@@ -1,6 +1,8 @@
 """Maya and Lena buy, Omar and Nils sell; and what they say, with defaults for all that is alike."""
 
+import asyncio
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -84,3 +86,12 @@ class Listener(Connection):
         """What came since the last call; with names, the data of these events only."""
         frames = [json.loads(event) for event in self.outbox.empty()]
         return [frame["data"] for frame in frames if not names or frame["event"] in names]
+
+
+async def eventually(is_so: Callable[[], object], seconds: float = 10) -> None:
+    """Waits for what nobody tells of."""
+    for _ in range(int(seconds / 0.01)):
+        if is_so():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"It did not come about within {seconds} s.")
