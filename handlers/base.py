@@ -140,6 +140,15 @@ async def within_limit(work: Awaitable[_T]) -> _T:
     raise Unavailable
 
 
+async def or_not_at_all(work: Awaitable[_T]) -> _T:
+    """The same for work that stores nothing that matters: past the limit it ends."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await work
+    except TimeoutError:
+        raise Unavailable from None
+
+
 def _forget(task: "asyncio.Future[Any]") -> None:
     if not task.cancelled() and (error := task.exception()) and not isinstance(error, ChatError):
         log.error("work that nobody waited for any more failed", exc_info=error)

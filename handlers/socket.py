@@ -13,7 +13,7 @@ from typing import Any, Final
 from msgspec import Struct
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from handlers.base import SUBPROTOCOL, BaseHandler, within_limit
+from handlers.base import SUBPROTOCOL, BaseHandler, or_not_at_all, within_limit
 from models import events
 from models.errors import (
     BadRequest,
@@ -147,7 +147,9 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         try:
             command = events.decode(frame.data, row.data)
             method = getattr(self.shop.chat, row.method)
-            result = await within_limit(method(self.me, command, self.connection))
+            # A registration that goes on after its refusal would undo the next one.
+            limited = or_not_at_all if row.data is events.RegisterUser else within_limit
+            result = await limited(method(self.me, command, self.connection))
         except (BadRequest, Invalid, Forbidden):
             if is_paced:  # what could not be sent took nothing from the limit of messages
                 self._check_flood()

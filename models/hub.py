@@ -86,7 +86,8 @@ class Connection:
     ) -> None:
         self.who = who
         self.outbox = Outbox(limit)
-        self.registered = False
+        self.registered = False  # events reach it
+        self.is_here = False  # it counts for its participant's presence
         self.rooms: set[str] = set()
         self.seller: str | None = None  # on whose page a buyer is
         self.catching_up: CatchUp | None = None

@@ -44,6 +44,7 @@ class Live:
     def arrive(self, connection: Connection, partners: Iterable[str]) -> None:
         """A socket was registered, by somebody who has conversations with ``partners``."""
         key = connection.who.key
+        connection.is_here = True
         came = self.presence.arrive(key, connection.who.name)
         self.presence.share(key, partners)
         if came:
@@ -59,7 +60,10 @@ class Live:
             self.presence.visit(key, seller)
 
     def leave(self, connection: Connection) -> None:
-        """A registered socket is gone. With somebody's last one their typing ends."""
+        """A socket is gone, if it had arrived. With somebody's last one their typing ends."""
+        if not connection.is_here:
+            return
+        connection.is_here = False
         key = connection.who.key
         self.visit(connection, None)
         if self.presence.leave(key):
