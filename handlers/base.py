@@ -433,6 +433,8 @@ class JsonHandler(BaseHandler):
         """The body, checked. Raises ``UnsupportedMediaType``, ``BadRequest``, ``Invalid``."""
         if self.content_type != "application/json":
             raise UnsupportedMediaType("A body has to say that it is application/json.")
+        if not self.body.lstrip().startswith(b"{"):
+            raise BadRequest("A body is a JSON object.")
         return events.decode(self.body, struct)
 
     def answer(self, answer: Struct, *, status: int = 200) -> None:
