@@ -116,6 +116,11 @@ export class ConversationList {
     this.#refresh();
   }
 
+  /** @param {string} id */
+  focus(id) {
+    this.#rows.get(id)?.focus();
+  }
+
   /** @param {string} id @returns {Chosen | undefined} */
   row(id) {
     return this.#rows.get(id);

@@ -93,6 +93,10 @@ export class ConversationRow {
     return this.#lastSeq;
   }
 
+  focus() {
+    this.#element.focus();
+  }
+
   /** @param {boolean} isOpen */
   markOpen(isOpen) {
     this.#element.toggleAttribute("aria-current", isOpen);

@@ -85,6 +85,8 @@ export class Desk {
     this.#opened(id);
     if (matchMedia("(pointer: fine)").matches) {
       this.#pane.focus();
+    } else {
+      part(document, "thread", HTMLElement).focus(); // no keyboard rises before it is wanted
     }
   }
 
@@ -99,12 +101,14 @@ export class Desk {
 
   /** Back to the list. */
   leave() {
+    const left = this.#pane?.conversationId ?? "";
     this.#pane?.close();
     this.#pane = null;
     this.#open.hidden = true;
     document.querySelector('[data-part="closed"]')?.removeAttribute("hidden");
     this.#panes.dataset.open = "false";
     this.#list.markOpen("");
+    this.#list.focus(left);
     this.#opened("");
   }
 
