@@ -273,6 +273,12 @@ class BaseHandler(web.RequestHandler):
         came_by_itself = self.request.headers.get("Sec-Fetch-Site") == "none"
         return bool(told) and not came_by_itself and not self.is_from_own_page()
 
+    async def head(self, *args: str, **kwargs: str) -> None:
+        """As a ``get`` without its body (RFC 9110 section 9.3.2)."""
+        work = self.get(*args, **kwargs)
+        if work is not None:
+            await work
+
     # --- For the doors --------------------------------------------------------------------------
 
     @property
@@ -297,12 +303,12 @@ class BaseHandler(web.RequestHandler):
     def query(self, struct: type[_S]) -> _S:
         """The address's query, checked. Raises ``Invalid``."""
         names = {field.encode_name for field in events.fields_of(struct)}
-        values: dict[str, object] = {
+        values = {
             name: found[-1].decode("utf-8", "replace")
             for name, found in self.request.query_arguments.items()
             if name in names
         }
-        return events.convert(values, struct, strict=False)
+        return events.from_texts(values, struct)
 
     def form(self) -> dict[str, str]:
         """A posted form's fields. Raises ``UnsupportedMediaType`` and ``BadRequest``."""
@@ -360,6 +366,8 @@ class BaseHandler(web.RequestHandler):
         self.tell_retry(error)
         if isinstance(error, TooLarge):
             self.set_header("Connection", "close")  # the rest of the body is not wanted
+        if status_code == 405:
+            self.set_header("Allow", ", ".join(self._offered()))
         if isinstance(error, Unauthorized):
             self.set_header("WWW-Authenticate", 'Bearer realm="shopbell"')
         self.shop.metrics.refused(error)
@@ -369,6 +377,16 @@ class BaseHandler(web.RequestHandler):
         """When to come back, where an error says so."""
         if error.retry_after is not None:
             self.set_header("Retry-After", str(max(1, round(error.retry_after + 0.499))))
+
+    def _offered(self) -> list[str]:
+        """The methods of this door."""
+        unmade = web.RequestHandler
+        return [
+            name
+            for name in self.SUPPORTED_METHODS
+            if getattr(type(self), name.lower()) is not getattr(unmade, name.lower())
+            and (name != "HEAD" or type(self).get is not unmade.get)
+        ]
 
     def finish_error(self, error: ChatError) -> None:
         """Says an error in the manner of the door."""

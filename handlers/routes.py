@@ -17,9 +17,9 @@ STATIC: Final = Path(__file__).parent.parent / "static"
 PING_SECONDS: Final = 25  # a silent death is noticed after this and the next one
 PONG_SECONDS: Final = 10
 
-# A participant's id may hold what other routes would take for their own words, so the fixed
-# addresses stand first.
-ID: Final = r"([A-Za-z0-9_.@-]{1,64})"
+# What an id may be is not asked here, as the "@" in one may come encoded. The fixed addresses stand
+# first: an id may be one of their words.
+ID: Final = r"([^/]+)"
 HEX: Final = r"([0-9a-f]{24})"
 
 API: Final[list[tuple[str, type[JsonHandler]]]] = [
@@ -27,7 +27,7 @@ API: Final[list[tuple[str, type[JsonHandler]]]] = [
     (r"/api/messages/inbox", messages.InboxApi),
     (r"/api/messages/sent", messages.SentApi),
     (r"/api/messages/unread/count", messages.UnreadCountApi),
-    (r"/api/messages/conversation/([^/]+)/([^/]+)", messages.ConversationApi),
+    (rf"/api/messages/conversation/{ID}/{ID}", messages.ConversationApi),
     (rf"/api/messages/{HEX}", messages.MessageApi),
     (rf"/api/messages/{HEX}/read", messages.MessageReadApi),
     (r"/api/conversations", conversations.ConversationsApi),

@@ -51,6 +51,8 @@ class ChatSocket(BaseHandler, WebSocketHandler):
 
     def prepare(self) -> None:
         super().prepare()
+        if self.request.headers.get("Upgrade", "").lower() != "websocket":
+            raise BadRequest("This address is for WebSockets.")
         if not self._is_origin_allowed():
             self.shop.metrics.auth_failed("origin")
             raise Forbidden("Pages of this origin may not connect.")

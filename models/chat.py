@@ -93,7 +93,8 @@ class Chat:
     ) -> events.Registered:
         """A socket begins to listen. Live events are held back until ``catch_up`` was called.
 
-        On a socket that is registered already it answers the same again, and catches up.
+        On a socket that is registered already it answers the same again, and catches up. May be
+        cancelled.
         """
         _check_same(who, command.user_id, command.user_type, "user")
         if who.participant.type == "Seller":
@@ -108,8 +109,11 @@ class Chat:
             )
             unread = await self._history.unread_count(who)
             shown = await self._history.shown(who, newest)
+            if connection.is_closing:
+                raise Unavailable  # it has gone meanwhile; who is counted now would stay for ever
         except BaseException:
             connection.registered = not first
+            connection.catching_up = None
             connection.release()
             raise
         if first:
@@ -151,9 +155,8 @@ class Chat:
     def disconnect(self, connection: Connection) -> None:
         """A socket is gone. May be called twice."""
         self._hub.disconnect(connection)
-        if connection.registered:
-            connection.registered = False
-            self._live.leave(connection)
+        connection.registered = False
+        self._live.leave(connection)
 
     async def update_status(
         self, who: Identity, command: events.UpdateStatus, connection: Connection

@@ -9,6 +9,7 @@ of a single field: what a text may be is decided in ``text.py``, who may do what
 import json
 import re
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any, Final, Literal, TypeVar, cast
 
 import msgspec
@@ -872,15 +873,27 @@ def decode(data: bytes | Raw, struct: type[_S]) -> _S:
         raise BadRequest("This is not JSON.") from None
 
 
-def convert(values: dict[str, Any], struct: type[_S], *, strict: bool = True) -> _S:
-    """Checks plain values, a URL's or a form's, against a struct. Raises ``Invalid``.
-
-    With ``strict`` off, strings of digits are taken as numbers.
-    """
+def convert(values: dict[str, Any], struct: type[_S]) -> _S:
+    """Checks plain values against a struct. Raises ``Invalid``."""
     try:
-        return msgspec.convert(values, type=struct, strict=strict)
+        return msgspec.convert(values, type=struct)
     except msgspec.ValidationError as error:
         raise _invalid(error) from None
+
+
+def from_texts(texts: dict[str, str], struct: type[_S]) -> _S:
+    """Checks what stands in an address against a struct. Raises ``Invalid``.
+
+    Numbers are written in digits; the lax mode of msgspec would take ``1.0`` and ``1e1`` as well.
+    """
+    numbers = _number_fields(struct)
+    return convert(
+        {
+            name: int(text) if name in numbers and _DIGITS.fullmatch(text) else text
+            for name, text in texts.items()
+        },
+        struct,
+    )
 
 
 def fields_of(struct: type[Struct]) -> tuple[FieldInfo, ...]:
@@ -942,15 +955,30 @@ def _frame_fault(error: Exception) -> str:
 
 
 _PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`\Z")
+_FORM = re.compile(r"\AExpected `str` matching regex")
+_DIGITS = re.compile(r"-?[0-9]{1,15}")
 _MISSING = re.compile(r"\AObject missing required field `(?P<name>[^`]+)`")
 
 
 def _invalid(error: msgspec.ValidationError) -> Invalid:
-    """msgspec's sentence, with the field's name taken out of it."""
+    """msgspec's sentence, with the field's name taken out of it, and without expressions that only
+    programmers read."""
     text = str(error)
     path = found["path"] if (found := _PATH.search(text)) else ""
     if missing := _MISSING.match(text):
         name = missing["name"]
         return Invalid(f"{name} is missing.", field=f"{path}.{name}" if path else name)
     field = path or "data"
-    return Invalid(f"{field} is not as it should be: {_PATH.sub('', text)}.", field=field)
+    reason = _PATH.sub("", text).replace("`", "")
+    if _FORM.match(text):
+        reason = "it has characters that are not possible here"
+    return Invalid(f"{field} is not as it should be: {reason.rstrip('.')}.", field=field)
+
+
+@cache
+def _number_fields(struct: type[Struct]) -> frozenset[str]:
+    return frozenset(
+        field.encode_name
+        for field in fields(struct)
+        if "integer" in str(msgspec.json.schema(field.type))
+    )

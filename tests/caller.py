@@ -82,4 +82,4 @@ async def call(
         raise answer.error or TimeoutError
     is_json = answer.headers.get("Content-Type", "").startswith("application/json")
     text = answer.body.decode()
-    return Answer(answer.code, answer.headers, json.loads(text) if is_json else text)
+    return Answer(answer.code, answer.headers, json.loads(text) if is_json and text else text)
