@@ -28,6 +28,11 @@ class Assets(web.StaticFileHandler):
             policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
             self.set_header("Content-Security-Policy", policy)
 
+    def parse_url_path(self, url_path: str) -> str:
+        if "\0" in url_path:
+            raise web.HTTPError(404)  # no file can be called so, and the system calls raise
+        return super().parse_url_path(url_path)
+
     def get_cache_time(self, path: str, modified: Any, mime_type: str) -> int:
         return VERSIONED_SECONDS if "v" in self.request.arguments else 0
 
