@@ -93,7 +93,9 @@ async def test_without_its_database_a_server_says_unavailable_and_comes_back(
     )
     assert refused["code"] == "unavailable"
     assert sent.refusal == (503, "unavailable")
-    assert asyncio.get_running_loop().time() - began < 8  # five seconds, and what a busy machine adds
+    assert (
+        asyncio.get_running_loop().time() - began < 8
+    )  # five seconds, and what a busy machine adds
     line.mend()
     answer = {}
     while "message" not in answer:  # a client tries again with the same client_id
