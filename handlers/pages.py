@@ -1,7 +1,7 @@
 """The pages for people: the chat, the seller's inbox, the demo shop.
 
 Each reads the newest messages on the server and posts plain forms, so that it works before, and
-without, any script. What a page shows is decided in ``views.py``.
+without, any script. What a page shows is decided in ``views.py`` and ``rows.py``.
 """
 
 from datetime import UTC, datetime
@@ -9,17 +9,8 @@ from typing import Final
 from urllib.parse import quote
 
 from handlers.base import STATUS, PageHandler, within_limit
-from handlers.views import (
-    ChatView,
-    DemoView,
-    InboxView,
-    Thread,
-    blank_thread,
-    conversation_row,
-    peer_in,
-    person,
-    thread,
-)
+from handlers.rows import conversation_row, peer_in, person, thread
+from handlers.views import ChatView, DemoView, InboxView, Thread, blank_thread
 from models import demo, events
 from models.conversation import Identity, Participant
 from models.errors import (

@@ -1,46 +1,13 @@
-"""What each page shows: one frozen dataclass a template, made from the wire objects.
+"""What each page shows: one frozen dataclass a template. ``rows.py`` makes them."""
 
-Plain values in, plain values out: no Tornado, no database. Times are written in UTC here, so that a
-page reads without script; ``static/js/clock.js`` puts them into the reader's own zone. The rules
-for groups and days stand once more in ``static/js/timeline.js``, which lays out what arrives later;
-``tests/js/timeline.test.js`` and ``tests/unit/test_views.py`` hold both to the same cases.
-"""
-
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from typing import Final, Literal
-from uuid import uuid4
 
-from models.conversation import GUEST_PREFIX, Participant
-from models.events import (
-    Conversation,
-    ConversationPage,
-    ConversationParticipant,
-    Message,
-    MessageStatus,
-    ParticipantType,
-    PresenceStatus,
-    Seller,
-    User,
-)
-
-GROUP_SECONDS: Final = 300  # one sender's messages within this time stand together
-EMOJI_ALONE: Final = 6  # so many emoji without a word are shown large
-GUEST_LETTERS: Final = 4
-TONES: Final = 6  # the quiet colour pairs of avatars; 0 is a guest's grey
+from models.events import Message, MessageStatus, ParticipantType, PresenceStatus
 
 Group = Literal["only", "first", "middle", "last"]
 Filter = Literal["all", "unread"]
-
-# A pictogram with what modifies or joins it; close enough to the browser's \p{RGI_Emoji}, which
-# has the last word once its script runs.
-_PICTOGRAM: Final = (
-    "[\u231a-\u23fa\u25aa-\u27bf\u2b05-\u2b55\U0001f000-\U0001faff]\ufe0f?[\U0001f3fb-\U0001f3ff]?"
-)
-_EMOJI: Final = f"(?:[\U0001f1e6-\U0001f1ff]{{2}}|{_PICTOGRAM}(?:\u200d{_PICTOGRAM})*)"
-_EMOJI_ALONE: Final = re.compile(rf"(?:{_EMOJI}\s*){{1,{EMOJI_ALONE}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,87 +149,12 @@ class DemoView:
     seller_id: str
 
 
-# --- People -------------------------------------------------------------------------------------
-
-
-def person(who: User | Seller, status: PresenceStatus | None = None) -> Person:
-    """A person from what the wire says of them; ``status`` for those whose struct has none."""
-    participant = Participant(who.type, who.id)
-    if status is None:
-        status = who.status if isinstance(who, Seller) else "offline"
-    name = _shown_name(participant, who.name)
-    tone = _tone(participant)
-    initials = _initials(name) if tone else "G"
-    return Person(who.id, who.type, name, participant.verified, status, initials, tone)
-
-
-def peer_in(conversation: Conversation, me: User) -> Person:
-    """The other side of a conversation."""
-    other = _other(conversation, me)
-    return person(User(other.id, other.type, other.name, other.verified), other.status)
-
-
-def _other(conversation: Conversation, me: User) -> ConversationParticipant:
-    first, second = conversation.participants
-    return second if (first.type, first.id) == (me.type, me.id) else first
-
-
-def _shown_name(participant: Participant, name: str) -> str:
-    """Guests are told apart by the end of their ids; they have no names."""
-    if participant.verified:
-        return name or participant.id
-    return f"Guest {participant.id[-GUEST_LETTERS:]}"
-
-
-def _tone(participant: Participant) -> int:
-    """0 for guests, else one of the pairs, for ever the same for one id."""
-    if participant.id.startswith(GUEST_PREFIX):
-        return 0
-    return sum(map(ord, participant.id)) % TONES + 1
-
-
-def _initials(name: str) -> str:
-    words = name.split()
-    letters = (words[0][0], words[-1][0]) if len(words) > 1 else (name[:1],)
-    return "".join(letters).upper()
+# --- What a script fills ------------------------------------------------------------------------
 
 
 def nobody() -> Person:
     """Whom the browser replaces by somebody."""
     return Person("", "Buyer", "", False, "offline", "", 0)
-
-
-def thread(
-    page: ConversationPage | None,
-    me: User | None,
-    peer: Person,
-    action: str,
-    *,
-    now: datetime,
-    draft: str = "",
-    problem: str = "",
-) -> Thread:
-    """What ``me`` has with ``peer``; ``page`` is None where that cannot be known, or is nothing."""
-    conversation = page.conversation if page else None
-    messages = page.messages if page else []
-    last_seq = conversation.last_seq if conversation else 0
-    read_seq = last_seq - (conversation.unread if conversation else 0)
-    other = _other(conversation, me) if conversation and me else None
-    return Thread(
-        peer=peer,
-        conversation_id=conversation.id if conversation else "",
-        rows=message_rows(messages, me, read_seq=read_seq, now=now),
-        has_more=page.has_more if page else False,
-        has_newer=bool(messages) and messages[-1].seq < last_seq,
-        last_seq=last_seq,
-        read_seq=read_seq,
-        action=action,
-        client_id=str(uuid4()),
-        draft=draft,
-        problem=problem,
-        first_seen=_seen(other.first_seen) if other else None,
-        last_seen=_seen(other.last_seen) if other else None,
-    )
 
 
 def blank_thread() -> Thread:
@@ -278,75 +170,6 @@ def blank_thread() -> Thread:
         action="",
         client_id="",
     )
-
-
-# --- Messages -----------------------------------------------------------------------------------
-
-
-def message_rows(
-    messages: Sequence[Message], me: User | None, *, read_seq: int, now: datetime
-) -> list[MessageRow]:
-    """Rows of a stretch of one conversation, oldest first, in groups and days.
-
-    ``read_seq`` is how far ``me`` has read: the "New" line stands before the first row after it
-    that came from the other side.
-    """
-    rows: list[MessageRow] = []
-    new_seq = _first_new(messages, me, read_seq)
-    for index, message in enumerate(messages):
-        before = messages[index - 1] if index else None
-        after = messages[index + 1] if index + 1 < len(messages) else None
-        joins_before = before is not None and message.seq != new_seq and _together(before, message)
-        joins_after = after is not None and after.seq != new_seq and _together(message, after)
-        at = _moment(message.created_at)
-        starts_day = before is None or _moment(before.created_at).date() != at.date()
-        mine = _is_from(message, me)
-        rows.append(
-            MessageRow(
-                message=message,
-                mine=mine,
-                group=_group(joins_before, joins_after),
-                shows_time=not joins_after
-                or (mine and after is not None and after.status != message.status),
-                day=_day(at.date(), now.date()) if starts_day else None,
-                begins_new=message.seq == new_seq,
-                emoji_alone=is_emoji_alone(message.message),
-                at=Moment(message.created_at, f"{at:%H:%M}", _full(at)),
-            )
-        )
-    return rows
-
-
-def is_emoji_alone(text: str) -> bool:
-    """Whether a text is one to six emoji and nothing else."""
-    return _EMOJI_ALONE.fullmatch(text) is not None
-
-
-def _is_from(message: Message, me: User | None) -> bool:
-    return me is not None and (message.sender_type, message.sender_id) == (me.type, me.id)
-
-
-def _first_new(messages: Sequence[Message], me: User | None, read_seq: int) -> int | None:
-    """The first unread message of the other side, unless reading began before this stretch."""
-    if not messages or read_seq + 1 < messages[0].seq:
-        return None
-    return next((m.seq for m in messages if m.seq > read_seq and not _is_from(m, me)), None)
-
-
-def _together(one: Message, next_: Message) -> bool:
-    if "system" in (one.message_type, next_.message_type):
-        return False
-    if (one.sender_type, one.sender_id) != (next_.sender_type, next_.sender_id):
-        return False
-    first, second = _moment(one.created_at), _moment(next_.created_at)
-    apart = (second - first).total_seconds()
-    return apart <= GROUP_SECONDS and first.date() == second.date()
-
-
-def _group(joins_before: bool, joins_after: bool) -> Group:
-    if joins_before:
-        return "middle" if joins_after else "last"
-    return "first" if joins_after else "only"
 
 
 _BLANK_ROW: Final = MessageRow(
@@ -377,53 +200,3 @@ _BLANK_ROW: Final = MessageRow(
     emoji_alone=False,
     at=Moment("", "", ""),
 )
-
-
-# --- The list -----------------------------------------------------------------------------------
-
-
-def conversation_row(
-    conversation: Conversation, me: User, *, open_id: str | None, now: datetime
-) -> ConversationRow:
-    """A list's row, as ``me`` sees it."""
-    last = conversation.last_message
-    at = _moment(conversation.updated_at)
-    short = f"{at:%H:%M}" if at.date() == now.date() else f"{at.day} {at:%b}"
-    return ConversationRow(
-        id=conversation.id,
-        peer=peer_in(conversation, me),
-        preview=last.message if last else "",
-        preview_status=last.status if last and _is_from(last, me) else None,
-        at=Moment(conversation.updated_at, short, _full(at)),
-        last_seq=conversation.last_seq,
-        unread=conversation.unread,
-        is_open=conversation.id == open_id,
-    )
-
-
-# --- Times --------------------------------------------------------------------------------------
-
-
-def _moment(timestamp: str) -> datetime:
-    return datetime.fromisoformat(timestamp).astimezone(UTC)
-
-
-def _day(day: date, today: date) -> str:
-    if day == today:
-        return "Today"
-    if (today - day).days == 1:
-        return "Yesterday"
-    written = f"{day:%A}, {day.day} {day:%B}"
-    return written if day.year == today.year else f"{written} {day.year}"
-
-
-def _full(at: datetime) -> str:
-    return f"{at.day} {at:%B} {at.year}, {at:%H:%M} UTC"
-
-
-def _seen(timestamp: str | None) -> Moment | None:
-    """When somebody was seen, to the day."""
-    if timestamp is None:
-        return None
-    at = _moment(timestamp)
-    return Moment(timestamp, f"{at.day} {at:%B}", _full(at))

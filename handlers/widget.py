@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 from handlers.assets import Assets
 from handlers.base import PageHandler, within_limit
-from handlers.views import WidgetView, person, thread
+from handlers.rows import person, thread
+from handlers.views import WidgetView
 
 LOADER: Final = "js/loader.js"
 

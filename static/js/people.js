@@ -1,4 +1,4 @@
-/** Who is who: names, keys, and what an avatar shows of them. `handlers/views.py` has the same rules. */
+/** Who is who: names, keys, and what an avatar shows of them. `handlers/rows.py` has the same rules. */
 
 import { words } from "./words.js";
 

@@ -1,7 +1,7 @@
 /**
  * One conversation as it is shown: what is stored, in the order of `seq`, and what is on its way.
  *
- * Pure: no DOM, no clock, no network. `handlers/views.py` groups by the same rules for a page that
+ * Pure: no DOM, no clock, no network. `handlers/rows.py` groups by the same rules for a page that
  * has no script yet.
  */
 

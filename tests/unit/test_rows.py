@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers import views
+from handlers import rows, views
 from models.events import (
     Conversation,
     ConversationPage,
@@ -70,7 +70,7 @@ def test_rows_are_grouped_as_the_browser_groups_them(case):
     ]
     read_seq = case.get("read_seq", len(messages))
     found = []
-    for row in views.message_rows(messages, OMAR, read_seq=read_seq, now=NOW):
+    for row in rows.message_rows(messages, OMAR, read_seq=read_seq, now=NOW):
         found += ["day"] * bool(row.day) + ["new"] * row.begins_new
         found.append(f"{row.group} {'shown' if row.shows_time else 'hidden'}")
     assert found == case["rows"]
@@ -86,47 +86,47 @@ def test_rows_are_grouped_as_the_browser_groups_them(case):
     ],
 )
 def test_days_have_names(at, day):
-    [row] = views.message_rows([message(at=at)], OMAR, read_seq=1, now=NOW)
+    [row] = rows.message_rows([message(at=at)], OMAR, read_seq=1, now=NOW)
     assert row.day == day
 
 
 def test_a_stretch_that_begins_after_the_last_read_one_has_no_new_line():
-    rows = views.message_rows([message(7), message(8)], OMAR, read_seq=3, now=NOW)
-    assert not any(row.begins_new for row in rows)
+    shown = rows.message_rows([message(7), message(8)], OMAR, read_seq=3, now=NOW)
+    assert not any(row.begins_new for row in shown)
 
 
 @pytest.mark.parametrize("text", ["😍😍", "👍🏽", "👨‍👩‍👧", "❤️ ☕", "🇩🇪", "😀" * 6])
 def test_a_few_emoji_alone_are_shown_large(text):
-    assert views.is_emoji_alone(text)
+    assert rows.is_emoji_alone(text)
 
 
 @pytest.mark.parametrize("text", ["", "hi", "12", "😀 hi", "😀" * 7, "…", "©", "😀" * 4000])
 def test_anything_else_is_text(text):
-    assert not views.is_emoji_alone(text)
+    assert not rows.is_emoji_alone(text)
 
 
 @pytest.mark.parametrize("given", PEOPLE, ids=[given["id"] for given in PEOPLE])
 def test_people_are_shown_as_the_browser_shows_them(given):
     verified = not given["id"].startswith("guest-")
-    shown = views.person(User(given["id"], given["type"], given["name"], verified))
+    shown = rows.person(User(given["id"], given["type"], given["name"], verified))
     assert (shown.name, shown.initials) == (given["shown"], given["initials"])
     assert (shown.sealed, shown.tone) == (given["sealed"], given["tone"])
 
 
 def test_somebody_keeps_one_colour():
-    assert views.person(MAYA).tone == views.person(User("maya", "Buyer", "M", True)).tone
-    assert 1 <= views.person(MAYA).tone <= views.TONES
+    assert rows.person(MAYA).tone == rows.person(User("maya", "Buyer", "M", True)).tone
+    assert 1 <= rows.person(MAYA).tone <= rows.TONES
 
 
 def test_a_seller_brings_their_own_presence():
     seller = Seller("omar", "Seller", "Omar", "away", None)
-    assert views.person(seller).status == "away"
+    assert rows.person(seller).status == "away"
 
 
 def test_a_thread_knows_what_was_read_and_that_there_is_more():
     last = message(9)
     page = ConversationPage(conversation(last, unread=2), [message(8), last], True)
-    shown = views.thread(page, OMAR, views.person(MAYA), "/inbox/x", now=NOW)
+    shown = rows.thread(page, OMAR, rows.person(MAYA), "/inbox/x", now=NOW)
     assert (shown.read_seq, shown.last_seq, shown.has_more, shown.has_newer) == (7, 9, True, False)
     assert shown.rows[0].begins_new
     assert shown.first_seen is not None
@@ -135,18 +135,18 @@ def test_a_thread_knows_what_was_read_and_that_there_is_more():
 
 def test_an_older_page_says_that_there_are_newer_ones():
     page = ConversationPage(conversation(message(9)), [message(3), message(4)], True)
-    assert views.thread(page, OMAR, views.person(MAYA), "/inbox/x", now=NOW).has_newer
+    assert rows.thread(page, OMAR, rows.person(MAYA), "/inbox/x", now=NOW).has_newer
 
 
 def test_each_form_has_a_client_id_of_its_own():
-    one, other = (views.thread(None, None, views.nobody(), "/", now=NOW) for _ in range(2))
+    one, other = (rows.thread(None, None, views.nobody(), "/", now=NOW) for _ in range(2))
     assert one.client_id != other.client_id
     assert not one.rows
 
 
 def test_a_row_of_the_list_shows_the_other_side_and_whose_word_is_the_last():
-    theirs = views.conversation_row(conversation(message()), OMAR, open_id=None, now=NOW)
+    theirs = rows.conversation_row(conversation(message()), OMAR, open_id=None, now=NOW)
     assert (theirs.peer.id, theirs.preview_status, theirs.is_open) == ("maya", None, False)
     mine = message(sender=OMAR, status="read")
-    row = views.conversation_row(conversation(mine, unread=3), OMAR, open_id=TALK, now=NOW)
+    row = rows.conversation_row(conversation(mine, unread=3), OMAR, open_id=TALK, now=NOW)
     assert (row.peer.id, row.preview_status, row.unread, row.is_open) == ("maya", "read", 3, True)
