@@ -41,7 +41,7 @@ ROUND_SIZE: Final = 500  # drafts a round takes at most
 ROUND_CHARACTERS: Final = 64 * 1024
 WAITING: Final = 5_000  # drafts and marks that may wait; more are refused at once
 PATIENCE_SECONDS: Final = 4.5  # CONTRACT section 4: `unavailable` comes within 5 s
-TRIES: Final = 5  # how often a draft may lose its number to another process
+TRIES: Final = 20  # races a draft may lose for its number; of two processes each loses half
 LOOK_AGAIN_SECONDS: Final = 1.0  # between two looks for writes of unknown outcome
 DOUBT_SECONDS: Final = 15.0  # so long after the database answers, a write has come or is dead
 
