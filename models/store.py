@@ -10,11 +10,11 @@ move touches this file alone.
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, NamedTuple, cast
+from typing import Any, Final, Literal, NamedTuple, TypeVar, cast
 
 from bson import ObjectId
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -26,6 +26,7 @@ from models.conversation import Conversation, Participant, Place, Step, StoredMe
 from models.errors import Unavailable
 
 Document = dict[str, Any]
+_T = TypeVar("_T")
 
 OPERATION_MILLISECONDS: Final = 5000
 SELECTION_MILLISECONDS: Final = 2000
@@ -37,6 +38,8 @@ DUPLICATE_KEY: Final = 11000
 # memory, so the newest entries of a list are looked for in windows of time that widen until a page
 # is full.
 FIRST_WINDOW: Final = timedelta(minutes=5)
+WINDOW_ENTRIES: Final = 200  # a window with more is halved
+MILLISECOND: Final = timedelta(milliseconds=1)  # what the database keeps of a time
 WINDOW_GROWTH: Final = 6
 OLDEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD: Final = timedelta(days=2)  # a clock that was stepped back must not hide the newest
@@ -303,23 +306,22 @@ class Store:
 
         With ``above``, only those of these conversations that lie above the given ``seq``.
         """
-        found: list[StoredMessage] = []
-        for low, high in _windows(before):
-            document: Document = {role: key, "at": {"$gte": low, "$lt": high}}
-            if above is not None:
-                document["conversation"] = {"$in": [ObjectId(id_) for id_ in above]}
+        wanted: Document = {role: key}
+        if above is not None:
+            wanted["conversation"] = {"$in": [ObjectId(id_) for id_ in above]}
+
+        def is_wanted(message: StoredMessage) -> bool:
+            return above is None or message.seq > above[message.conversation_id]
+
+        async def read(low: datetime, high: datetime, most: int) -> list[StoredMessage]:
+            where = {**wanted, "at": {"$gte": low, "$lt": high}}
             async with _driver():
-                page = await self._db.messages.find(document).to_list(None)
-            messages = [_message(one) for one in page]
-            found += [
-                m
-                for m in messages
-                if (above is None or m.seq > above[m.conversation_id])
-                and (before is None or (m.at, m.id) < before)
-            ]
-            if len(found) >= limit:
-                break
-        return sorted(found, key=lambda m: (m.at, m.id), reverse=True)[:limit]
+                page = await self._db.messages.find(where).limit(most).to_list(None)
+            return [_message(document) for document in page]
+
+        return await _newest(
+            read, lambda m: Cursor(m.at, m.id), is_wanted, before=before, limit=limit
+        )
 
     async def messages_since(self, at: datetime) -> list[StoredMessage]:
         """All messages whose id was made at or after a moment: the work since the last settling."""
@@ -365,22 +367,25 @@ class Store:
         self, key: str, *, before: Cursor | None, limit: int, unread: bool = False
     ) -> list[Conversation]:
         """Somebody's conversations, newest first, from the cursor back in time."""
-        found: list[Conversation] = []
         whose = "unread_for" if unread else "participants.key"
-        for low, high in _windows(before):
-            document = {whose: key, "updated_at": {"$gte": low, "$lt": high}}
+
+        async def read(low: datetime, high: datetime, most: int) -> list[Conversation]:
+            where = {whose: key, "updated_at": {"$gte": low, "$lt": high}}
             async with _driver():
-                page = await self._db.conversations.find(document).to_list(None)
-            conversations = [_conversation(one) for one in page]
-            found += [c for c in conversations if before is None or (c.updated_at, c.id) < before]
-            if len(found) >= limit:
-                break
-        return sorted(found, key=lambda c: (c.updated_at, c.id), reverse=True)[:limit]
+                page = await self._db.conversations.find(where).limit(most).to_list(None)
+            return [_conversation(document) for document in page]
+
+        return await _newest(
+            read, lambda c: Cursor(c.updated_at, c.id), lambda _: True, before=before, limit=limit
+        )
 
     async def unread_conversations(self, key: str) -> list[Conversation]:
-        """All conversations that have something unread for somebody."""
+        """All conversations that have something unread for somebody, without their last messages:
+        they are there to be counted."""
         async with _driver():
-            found = await self._db.conversations.find({"unread_for": key}).to_list(None)
+            found = await self._db.conversations.find({"unread_for": key}, {"last": 0}).to_list(
+                None
+            )
         return [_conversation(document) for document in found]
 
     async def advance(self, advances: Sequence[Advance]) -> None:
@@ -592,6 +597,43 @@ class Store:
         return [document["_id"] for document in found]
 
 
+async def _newest(
+    read: Callable[[datetime, datetime, int], Awaitable[list[_T]]],
+    place: Callable[[_T], Cursor],
+    is_wanted: Callable[[_T], bool],
+    *,
+    before: Cursor | None,
+    limit: int,
+) -> list[_T]:
+    """The newest entries before the cursor, out of windows of time. One that holds too many is
+    halved instead of being read as a whole."""
+    windows = _windows(before)
+    waiting: list[tuple[datetime, datetime]] = []
+    found: list[_T] = []
+    while len(found) < limit:
+        low, high = window = waiting.pop() if waiting else next(windows, (OLDEST, OLDEST))
+        if low == high:
+            break
+        most = max(WINDOW_ENTRIES, 2 * limit)
+        can_be_halved = high - low > 2 * MILLISECOND
+        entries = await read(*window, most + 1 if can_be_halved else 0)  # 0: all that there are
+        if can_be_halved and len(entries) > most:
+            middle = _middle(low, high)
+            waiting += [(low, middle), (middle, high)]
+            continue
+        found += [e for e in entries if is_wanted(e) and (before is None or place(e) < before)]
+    return sorted(found, key=place, reverse=True)[:limit]
+
+
+def _middle(low: datetime, high: datetime) -> datetime:
+    """Where a window is cut: at this moment if it reaches far ahead of it, else in its middle."""
+    now = datetime.now(UTC)
+    if low < now < high - FIRST_WINDOW:
+        return now + MILLISECOND
+    milliseconds = (high - low) // MILLISECOND // 2
+    return low + milliseconds * MILLISECOND
+
+
 def _windows(before: Cursor | None) -> Iterator[tuple[datetime, datetime]]:
     """Neighbouring spans of time from the cursor, or from now, back to before anything was."""
     if before is None:
@@ -599,7 +641,7 @@ def _windows(before: Cursor | None) -> Iterator[tuple[datetime, datetime]]:
         high = start + AHEAD
     else:
         start = before.at
-        high = start + timedelta(milliseconds=1)  # several may share the cursor's millisecond
+        high = start + MILLISECOND  # several may share the cursor's
     span = FIRST_WINDOW
     low = start - span
     while high > OLDEST:
@@ -697,7 +739,7 @@ def _conversation(document: Document) -> Conversation:
         places=(first, second),
         first_seq=document["first_seq"],
         last_seq=document["last_seq"],
-        last=None if document["last"] is None else _message(document["last"]),
+        last=None if document.get("last") is None else _message(document["last"]),
         updated_at=document["updated_at"],
     )
 

@@ -1,0 +1,51 @@
+"""Lists by time, where many entries share a moment."""
+
+import time
+from datetime import timedelta
+
+import pytest
+
+from models import store as store_module
+from models.conversation import moment
+from models.store import Cursor, new_id
+from tests.store.cast import NOON, OMAR, message
+
+
+@pytest.fixture
+def small_windows(monkeypatch):
+    monkeypatch.setattr(store_module, "WINDOW_ENTRIES", 8)
+
+
+@pytest.mark.parametrize("apart", [0, 1, 700, 90_000], ids=lambda ms: f"{ms} ms apart")
+async def test_pages_hold_everything_once_and_the_newest_first(store, small_windows, apart):
+    conversation_id = new_id()
+    told = [
+        message(conversation_id, seq, at=NOON + timedelta(milliseconds=seq // 3 * apart))
+        for seq in range(1, 61)
+    ]
+    await store.insert_messages(told)
+    found, before = [], None
+    for _ in range(40):
+        page = await store.messages_of(OMAR.key, "recipient", before=before, limit=3)
+        found += page
+        if len(page) < 3:
+            break
+        before = Cursor(page[-1].at, page[-1].id)
+    assert found == sorted(told, key=lambda m: (m.at, m.id), reverse=True)
+
+
+async def test_a_page_out_of_many_reads_few(store, small_windows, monkeypatch):
+    conversation_id = new_id()
+    start = moment(time.time() - 2)
+    await store.insert_messages(
+        [
+            message(conversation_id, seq, at=start + timedelta(milliseconds=seq))
+            for seq in range(1, 1001)
+        ]
+    )
+    read = []
+    entity = store_module._message
+    monkeypatch.setattr(store_module, "_message", lambda d: read.append(d) or entity(d))
+    newest = await store.messages_of(OMAR.key, "recipient", before=None, limit=2)
+    assert [m.seq for m in newest] == [1000, 999]
+    assert len(read) < 300
