@@ -97,44 +97,28 @@ async def test_a_fault_of_the_server_is_told_without_its_details(
 # --- Bodies ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{",
-        b"hello",
-        b"[]",
-        b"null",
-        b"1",
-        b'"Hello"',
-        b'[{"message": "Hello"}]',
-        b'{"message": NaN}',
-        b'{"message": Infinity}',
-        b"{'message': 'Hello'}",
-        b'{"message": "\xff\xfe"}',
-        b"\xef\xbb\xbf\xff",
-        b"[" * DEEP,
-        b"[" * DEEP + b"]" * DEEP,
-        b'{"x":' * 5_000 + b"1" + b"}" * 5_000,
-    ],
-)
-async def test_a_body_that_is_no_object_of_json_is_a_bad_request(shop, maya, body):
-    answer = await call(shop, "POST", SEND, raw=body, headers=JSON, token=maya)
-    assert answer.refusal == (400, "bad_request")
+NO_OBJECTS = [
+    *(b"", b"{", b"hello", b"[]", b"null", b"1", b'"Hello"', b'[{"message": "Hello"}]'),
+    *(b'{"message": NaN}', b'{"message": Infinity}', b"{'message': 'Hello'}"),
+    *(b'{"message": "\xff\xfe"}', b"\xef\xbb\xbf\xff"),
+    *(b"[" * DEEP, b"[" * DEEP + b"]" * DEEP, b'{"x":' * 5_000 + b"1" + b"}" * 5_000),
+]
+NO_MESSAGES = [
+    *(b"{}{}", b'{"message": 1e999}', rb'{"message": "\ud800"}'),
+    b'{"message": ' + b"9" * 5_000 + b"}",
+]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"{}{}",
-        b'{"message": 1e999}',
-        rb'{"message": "\ud800"}',
-        b'{"message": ' + b"9" * 5_000 + b"}",
-    ],
-)
-async def test_a_body_that_is_no_message_is_refused(shop, maya, body):
-    answer = await call(shop, "POST", SEND, raw=body, headers=JSON, token=maya)
-    assert answer.refusal in {(400, "bad_request"), (400, "invalid")}
+async def test_a_body_that_is_no_object_of_json_is_a_bad_request(shop, maya):
+    for body in NO_OBJECTS:
+        answer = await call(shop, "POST", SEND, raw=body, headers=JSON, token=maya)
+        assert answer.refusal == (400, "bad_request"), body[:50]
+
+
+async def test_a_body_that_is_no_message_is_refused(shop, maya):
+    for body in NO_MESSAGES:
+        answer = await call(shop, "POST", SEND, raw=body, headers=JSON, token=maya)
+        assert answer.refusal in {(400, "bad_request"), (400, "invalid")}, body[:50]
 
 
 async def test_a_body_has_up_to_64_kib(shop, maya):

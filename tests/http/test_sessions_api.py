@@ -107,12 +107,12 @@ async def test_guests_of_one_address_are_20_an_hour(serve):
     assert answers[-1].session is None
 
 
-@pytest.mark.parametrize("value", ["", "o mar", "x" * 65, 1, None, {"$ne": None}, ["omar"]])
-async def test_a_guest_says_whom_they_want(shop, value):
-    answer = await call(shop, "POST", GUEST, {"seller_id": value})
-    assert answer.refusal == (400, "invalid")
-    assert answer.body["error"]["field"] == "seller_id"
-    assert answer.session is None
+async def test_a_guest_says_whom_they_want(shop):
+    for value in ("", "o mar", "x" * 65, 1, None, {"$ne": None}, ["omar"]):
+        answer = await call(shop, "POST", GUEST, {"seller_id": value})
+        assert answer.refusal == (400, "invalid"), value
+        assert answer.body["error"]["field"] == "seller_id"
+        assert answer.session is None
 
 
 # --- Identities -----------------------------------------------------------------------------------
