@@ -4,6 +4,9 @@ from typing import Any, Final
 
 from tornado import web
 
+from handlers.base import refuse_secrets
+from models.errors import BadRequest
+
 # An address with a version never changes its content; a script module has none, because a module
 # under two addresses would be two modules, so the browser asks each time and gets "not modified".
 VERSIONED_SECONDS: Final = 365 * 24 * 60 * 60
@@ -11,6 +14,12 @@ VERSIONED_SECONDS: Final = 365 * 24 * 60 * 60
 
 class Assets(web.StaticFileHandler):
     """``/static/…``: public, and free for modules on other origins to import."""
+
+    def prepare(self) -> None:
+        try:
+            refuse_secrets(self.request)
+        except BadRequest:
+            raise web.HTTPError(400) from None
 
     def set_default_headers(self) -> None:
         self.clear_header("Server")
@@ -38,4 +47,5 @@ class Assets(web.StaticFileHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.write("There is no such file.\n")
+        missing = status_code == 404
+        self.write("There is no such file.\n" if missing else "This request is not understood.\n")

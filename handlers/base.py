@@ -7,13 +7,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, TypeVar
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import jinja2
 from msgspec import Struct
-from tornado import web
+from tornado import httputil, web
 from tornado.iostream import StreamClosedError
 
 from models import events
@@ -79,6 +79,7 @@ class Parts:
     shop: Shop
     templates: jinja2.Environment
     is_ready: Callable[[], bool] = lambda: True
+    told_of_scheme: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,12 @@ class Call:
     status: int = 200
     also: tuple[int, str] | None = None
     refusals: tuple[str, ...] = ()
+
+
+def refuse_secrets(request: httputil.HTTPServerRequest) -> None:
+    """CONTRACT section 2: a token never stands in an address. Raises ``BadRequest``."""
+    if QUERY_SECRETS & {name.lower() for name in request.query_arguments}:
+        raise BadRequest("A token never stands in an address; use the header.")
 
 
 def documented(summary: str, **rest: Any) -> Callable[[_F], _F]:
@@ -185,13 +192,28 @@ class BaseHandler(web.RequestHandler):
         self.address = self._visitor()
         if int(self.request.headers.get("Content-Length", "0") or 0) > BODY_BYTES:
             raise TooLarge("A body may have 64 KiB.")
-        if QUERY_SECRETS & self.request.query_arguments.keys():
-            raise BadRequest("A token never stands in an address; use the header.")
-        self._find_who()
+        refuse_secrets(self.request)
+        self._compare_scheme()
+        try:
+            self._find_who()
+        except Unauthorized:
+            self._check_pace()  # guessing is as slow as asking without a token
+            raise
         self._check_pace()
         self._check_own_page()
         if self.who is None and not self.public:
             raise Unauthorized
+
+    def _compare_scheme(self) -> None:
+        """A proxy of ours tells how the browser came. ``public-url`` decides over cookies and
+        links all the same; where the two differ, somebody has to set one of them right."""
+        told = self.request.headers.get("X-Forwarded-Proto", "").lower()
+        settings = self.shop.settings
+        if told not in {"http", "https"} or not settings.trusts(self.request.remote_ip or ""):
+            return
+        if told != urlsplit(settings.origin).scheme and not self.parts.told_of_scheme:
+            self.parts.told_of_scheme.append(told)
+            log.warning("browsers come over %s, but public-url is %s", told, settings.origin)
 
     def data_received(self, chunk: bytes) -> None:
         if len(self._body) + len(chunk) > BODY_BYTES:
@@ -434,7 +456,9 @@ class JsonHandler(BaseHandler):
             self.set_header("Cross-Origin-Resource-Policy", "cross-origin")
 
     def prepare(self) -> None:
-        if self.request.method != "OPTIONS":
+        if self.request.method == "OPTIONS":
+            refuse_secrets(self.request)
+        else:
             super().prepare()
 
     def options(self, *_: str, **__: str) -> None:

@@ -65,6 +65,7 @@ class ChatPage(WritingPage):
     public = True
 
     async def get(self, seller_id: str) -> None:
+        self._keep_guest()
         await self._show(seller_id)
 
     async def post(self, seller_id: str) -> None:
@@ -77,6 +78,13 @@ class ChatPage(WritingPage):
             await self._show(seller_id, form.get("message", ""), error)
         else:
             self.redirect(f"/chat/{quote(seller_id)}", status=303)
+
+    def _keep_guest(self) -> None:
+        """Gives a guest who comes again and again a new token in time."""
+        if self.who is not None and self.has_cookie_session:
+            token = self.shop.tokens.renewed(self.who)
+            if token is not None:
+                self.give_session(token, self.authenticated(token))
 
     def _guest(self) -> Identity:
         """A new guest, kept in the cookie. Raises ``RateLimited``.

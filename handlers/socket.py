@@ -146,6 +146,8 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         row = events.command_for(frame)
         if not self.connection.registered and row.data is not events.RegisterUser:
             raise NotRegistered("register_user comes first.")
+        if self._unanswered and row.data is not events.SendMessage:
+            await asyncio.wait(self._unanswered)  # what follows a message takes effect after it
         try:
             command = events.decode(frame.data, row.data)
             method = getattr(self.shop.chat, row.method)

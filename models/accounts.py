@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -58,10 +59,14 @@ class Accounts:
     # --- Tokens -----------------------------------------------------------------------------------
 
     def authenticate(self, token: str) -> Identity:
-        """Whom this token introduces. Raises ``Unauthorized``."""
+        """Whom this token introduces; a seller with an account bears the account's name, whatever
+        the token says. Raises ``Unauthorized``."""
         identity = self._tokens.read(token)
         if self.is_refused(identity):
             raise Unauthorized
+        seller = self._sellers.get(identity.key)
+        if seller is not None and seller.password_hash:
+            return replace(identity, name=seller.name)
         return identity
 
     def is_refused(self, identity: Identity) -> bool:
@@ -232,6 +237,7 @@ class Accounts:
         """Refreshes for ever, also while the database is away; what is known holds meanwhile."""
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
+            self._tell()  # tokens also end by themselves, and the database may take its time
             with suppress(Unavailable):
                 await self.refresh()
 

@@ -10,6 +10,7 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Final, Literal
 
 from msgspec.structs import replace
@@ -82,6 +83,7 @@ class Chat:
         self._pace = pace
         self._metrics = metrics
         self._now = now
+        self._left: dict[str, datetime] = {}  # who is gone, and that it is not stored yet
         self._introduced: dict[str, str] = {}  # whose record is known to be there, and their name
         ledger.on_entry = self._tell_entry
         journal.on_marked = self._tell_marked
@@ -259,7 +261,8 @@ class Chat:
         conversation = await self._history.own(who, command.conversation_id)
         last = await self._history.message_at(conversation, command.seq)
         if last is None:
-            return events.Read(conversation.id, 0, 0)
+            read_seq = conversation.place_of(who.key).read_seq
+            return events.Read(conversation.id, read_seq, conversation.unread_of(who.key))
         return await self._read_up_to(who, conversation, last, connection, mine=True)
 
     async def read_message(self, who: Identity, message_id: str) -> events.MessageReadAnswer:
@@ -299,11 +302,19 @@ class Chat:
                 for connection in self._hub.everybody():
                     if connection.registered:
                         connection.push(beat)
+            self._left |= gone
+
+    async def keep_last_seen(self) -> None:
+        """Stores when people left, in its own time: a hung database must not hold the clock."""
+        while True:
+            await asyncio.sleep(0.5)
             try:
-                for key, at in gone.items():
+                for key, at in list(self._left.items()):
                     await self._store.saw(key, at)
+                    if self._left.get(key) == at:
+                        del self._left[key]
             except Unavailable:
-                log.warning("when somebody left could not be stored")
+                log.warning("when somebody left waits for the database: %d", len(self._left))
 
     # --- Telling --------------------------------------------------------------------------------
 

@@ -15,13 +15,16 @@ FILE_MODE: Final = 0o600
 
 
 def made(directory: Path) -> Path:
-    """The directory, made with mode 0700 if it was not there. One that somebody else has made keeps
-    its mode; ``open_to_others`` tells. Raises ``OSError``."""
+    """The directory with mode 0700, made if it was not there. An empty one that was prepared for
+    us is closed to others as well; one that has files of somebody else's keeps its mode, and
+    ``open_to_others`` tells. Raises ``OSError``."""
     try:
         directory.mkdir(DIRECTORY_MODE, parents=True)
     except FileExistsError:
         if not directory.is_dir():
             raise
+        if not any(directory.iterdir()):
+            directory.chmod(DIRECTORY_MODE)
     return directory
 
 

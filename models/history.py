@@ -192,7 +192,11 @@ class History:
         )
         page = found[:limit]
         live = {c.id: c for c in await self._ledger.get_all({m.conversation_id for m in page})}
-        messages = [wire.message(m, live[m.conversation_id]) for m in page]
+        messages = [
+            wire.message(m, live[m.conversation_id])
+            for m in page
+            if m.conversation_id in live  # else a guest's conversation was merged this moment
+        ]
         more = len(found) > limit
         following = _cursor_text(Cursor(page[-1].at, page[-1].id)) if more else None
         return events.MessageList(messages, following)

@@ -76,6 +76,7 @@ class Shop:
             "journal": self.journal.run(),
             "ledger": self.ledger.keep_settling(),
             "clock": self.chat.keep_time(),
+            "last seen": self.chat.keep_last_seen(),
             "accounts": self.accounts.watch(),
             "lag": self.metrics.watch_lag(),
         }

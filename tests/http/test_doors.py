@@ -1,14 +1,16 @@
 """What holds for every door alike."""
 
+import time
+
 import pytest
 
+from models.conversation import moment
+from models.tokens import Tokens
 from tests.caller import call
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/login", "/api/sellers/omar%40shop", "/docs"])
 async def test_head_answers_like_get_without_the_body(server, path):
-    from models.conversation import moment
-
     await server.shop.store.introduce("Seller:omar@shop", "Omar", moment(0))
     got, headed = await call(server, "GET", path), await call(server, "HEAD", path)
     assert (got.status, headed.status) == (200, 200)
@@ -33,8 +35,6 @@ async def test_a_method_that_is_not_offered_names_those_that_are(server, path, a
 
 @pytest.mark.parametrize("id_", ["omar@shop", "omar%40shop"])
 async def test_an_id_in_an_address_may_be_encoded(server, id_):
-    from models.conversation import moment
-
     await server.shop.store.introduce("Seller:omar@shop", "Omar", moment(0))
     answer = await call(server, "GET", f"/api/sellers/{id_}")
     assert answer.body["seller"]["id"] == "omar@shop"
@@ -52,3 +52,58 @@ async def test_an_id_that_is_none_is_nobody(server, id_):
 async def test_a_plain_request_to_the_socket_is_told_so(server):
     answer = await call(server, "GET", "/ws", token=server.token("Buyer", "maya"))
     assert answer.refusal == (400, "bad_request")
+
+
+@pytest.mark.parametrize("name", ["token", "Token", "ACCESS_TOKEN", "identity"])
+@pytest.mark.parametrize(
+    "path", ["/api/conversations", "/login", "/static/js/realtime.js", "/widget.js", "/ws"]
+)
+async def test_a_secret_in_an_address_is_refused_everywhere(server, path, name, caplog):
+    caplog.set_level("INFO")
+    answer = await call(server, "GET", f"{path}?{name}=very-secret")
+    assert answer.status == 400
+    assert "very-secret" not in caplog.text
+
+
+async def test_a_preflight_with_a_secret_is_refused(server):
+    answer = await call(server, "OPTIONS", "/api/conversations?token=very-secret")
+    assert answer.refusal == (400, "bad_request")
+
+
+async def test_guessing_tokens_is_as_slow_as_asking_without_one(serve):
+    server = await serve(rate_limits="on")
+    answers = [
+        await call(server, "GET", "/api/conversations", token="a.bad.token") for _ in range(102)
+    ]
+    assert {answer.status for answer in answers[:90]} == {401}
+    assert answers[-1].refusal == (429, "rate_limited")
+
+
+async def test_a_proxy_that_tells_another_scheme_is_reported_once(serve, caplog):
+    server = await serve(rate_limits="off", trusted_proxies="127.0.0.1")
+    for _ in range(2):
+        await call(server, "GET", "/healthz", headers={"X-Forwarded-Proto": "https"})
+    assert caplog.text.count("browsers come over https") == 1
+
+
+async def test_a_stranger_tells_no_scheme(serve, caplog):
+    server = await serve(rate_limits="off")
+    await call(server, "GET", "/healthz", headers={"X-Forwarded-Proto": "https"})
+    assert "browsers come over" not in caplog.text
+
+
+async def test_a_guest_who_comes_back_in_time_is_never_forgotten(server):
+    await server.shop.store.introduce("Seller:omar", "Omar", moment(0))
+    settings = server.shop.settings
+    earlier = Tokens(
+        settings.secret, settings.identity_secret, now=lambda: time.time() - 40 * 86400
+    )
+    old, who = earlier.issue_guest()
+    cookie = f"shopbell_session={old}"
+    answer = await call(server, "GET", "/chat/omar", headers={"Cookie": cookie})
+    fresh = answer.headers["Set-Cookie"].partition(";")[0].removeprefix("shopbell_session=")
+    renewed = server.shop.tokens.read(fresh)
+    assert renewed.key == who.key
+    assert renewed.expires_at > who.expires_at
+    again = {"Cookie": f"shopbell_session={fresh}"}
+    assert "Set-Cookie" not in (await call(server, "GET", "/chat/omar", headers=again)).headers

@@ -37,3 +37,15 @@ def test_a_file_in_the_directory_s_place_is_an_error(tmp_path):
     (tmp_path / "data").touch()
     with pytest.raises(FileExistsError):
         data_dir.made(tmp_path / "data")
+
+
+def test_an_empty_directory_that_was_prepared_is_closed_to_others(tmp_path):
+    (tmp_path / "data").mkdir(0o755)
+    assert stat.S_IMODE(data_dir.made(tmp_path / "data").stat().st_mode) == 0o700
+
+
+def test_a_directory_with_files_of_others_keeps_its_mode(tmp_path):
+    (tmp_path / "data").mkdir(0o755)
+    (tmp_path / "data" / "theirs").touch()
+    (tmp_path / "data").chmod(0o755)
+    assert stat.S_IMODE(data_dir.made(tmp_path / "data").stat().st_mode) == 0o755
