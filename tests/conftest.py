@@ -241,7 +241,8 @@ def engine_uri(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
 def _database_client(engine_uri: str) -> Generator[Any]:
     from pymongo import MongoClient
 
-    with MongoClient(engine_uri, timeoutMS=10_000) as client:
+    # The embedded engine takes seconds to drop a thousand messages.
+    with MongoClient(engine_uri, timeoutMS=30_000) as client:
         yield client
 
 
