@@ -4,7 +4,7 @@ Plain values with the rules that need nothing but them. How they lie in the data
 ``store.py``'s knowledge, how they look on the wire ``events.py``'s.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -78,6 +78,14 @@ class StoredMessage:
     subject: str | None
     text: str
     at: datetime
+
+    def renamed(self, old: str, new: str) -> "StoredMessage":
+        """The same message, where somebody bears another key."""
+        return replace(
+            self,
+            sender=new if self.sender == old else self.sender,
+            recipient=new if self.recipient == old else self.recipient,
+        )
 
 
 class Step(NamedTuple):

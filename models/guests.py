@@ -4,14 +4,16 @@ The handover is noted before anything is moved, and each step may be done twice,
 killed in the middle is finished by the next one.
 """
 
+import asyncio
+import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Final
 
 from models.accounts import Accounts
 from models.conversation import Conversation, Identity, Participant, Place, Step, StoredMessage
-from models.errors import Unauthorized
+from models.errors import Unauthorized, Unavailable
 from models.events import Reset, encode_event
 from models.hub import Hub
 from models.journal import Journal
@@ -19,7 +21,12 @@ from models.ledger import Ledger
 from models.store import Store, Taken
 from models.tokens import VOUCHED_SECONDS, Tokens
 
-PAGE: Final = 200  # messages moved between two looks at the database
+PAGE: Final = 200  # messages moved at once
+LOOKS: Final = 3  # for what is the guest's; the first finds all, the next what landed meanwhile
+RETRY_SECONDS: Final = 0.5
+RETRY_SECONDS_MOST: Final = 30.0
+
+log = logging.getLogger("shopbell.guests")
 
 
 class Guests:
@@ -48,12 +55,10 @@ class Guests:
         changes nothing.
         """
         vouched = self._tokens.read_identity(identity)
+        buyer = Place(vouched.participant.key, vouched.name)
         guest = self._guest(guest_token)
-        if guest is not None and await self._store.begin_handover(
-            guest.key, vouched.participant.key
-        ):
-            await self._accounts.revoke_participant(guest.key)
-            await self._hand_over(guest.key, Place(vouched.participant.key, vouched.name))
+        if guest is not None and await self._store.begin_handover(guest.key, buyer.key, buyer.name):
+            await self._finish(guest.key, buyer)
         token = self._tokens.issue(vouched.participant, vouched.name, seconds=VOUCHED_SECONDS)
         return token, self._tokens.read(token)
 
@@ -67,9 +72,7 @@ class Guests:
     async def resume(self) -> None:
         """Finishes what a killed process began; to be called before serving."""
         for guest, buyer in await self._store.open_handovers():
-            await self._accounts.revoke_participant(guest)
-            person = await self._store.participant(buyer)
-            await self._hand_over(guest, Place(buyer, person.name if person else ""))
+            await self._hand_over(guest, buyer)
 
     # --- Inside ---------------------------------------------------------------------------------
 
@@ -82,36 +85,44 @@ class Guests:
             return None
         return None if identity.participant.verified else identity
 
+    async def _finish(self, guest: str, buyer: Place) -> None:
+        """Hands over, and does not leave it half done while the database is away: the guest's token
+        may have ended by then, so nobody could ask for it again."""
+        pause = RETRY_SECONDS
+        while True:
+            try:
+                return await self._hand_over(guest, buyer)
+            except Unavailable:
+                log.warning("a guest's conversation waits for the database to be handed over")
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, RETRY_SECONDS_MOST)
+
     async def _hand_over(self, guest: str, buyer: Place) -> None:
+        """Moves everything of a guest's; each step may be done twice. Raises ``Unavailable``."""
+        await self._accounts.revoke_participant(guest)
         async with self._journal.alone:  # nothing is numbered meanwhile
             await self._ledger.settle()
-            moved = True
-            while moved:
-                moved = False
-                for conversation in await self._conversations_of(guest):
-                    moved = True
-                    await self._move(conversation, guest, buyer)
+            for _ in range(LOOKS):
+                ids = await self._store.conversations_naming(guest)
+                for conversation in [await self._ledger.get(id_) for id_ in ids]:
+                    if conversation is not None:
+                        await self._move(conversation, guest, buyer)
+                if not ids:
+                    break
+            self._journal.refuse(guest)
+            await self._ledger.settle()
             await self._store.end_handover(guest)
 
-    async def _conversations_of(self, guest: str) -> list[Conversation]:
-        """Those that are the guest's, and those in which a message still bears the guest's name."""
-        own = await self._store.conversations_of(guest, before=None, limit=PAGE)
-        found = {conversation.id for conversation in own}
-        for role in ("sender", "recipient"):
-            for message in await self._store.messages_of(guest, role, before=None, limit=PAGE):
-                found.add(message.conversation_id)
-        return await self._ledger.get_all(found)
-
     async def _move(self, conversation: Conversation, guest: str, buyer: Place) -> None:
+        await self._ledger.recheck(conversation)
         seller = next(key for key in conversation.keys if key.startswith("Seller:"))
         target = await self._ledger.between(buyer.key, seller)
-        self._ledger.forget(conversation)
-        if target is None or target.id == conversation.id:
+        if target is None or target is conversation:
             await self._rename(conversation, guest, buyer)
-            changed = [conversation.id]
+            changed = {conversation.id}
         else:
             await self._append(conversation, target, guest, buyer)
-            changed = [conversation.id, target.id]
+            changed = {conversation.id, target.id}
         for id_ in changed:
             self._hub.publish([seller, buyer.key], encode_event(Reset(id_)))
 
@@ -119,69 +130,79 @@ class Guests:
         """The conversation stays, its buyer gets another name."""
         if guest in conversation.keys:
             await self._store.rename_place(conversation, guest, buyer)
-        await self._rewrite(conversation, conversation.first_seq, _renamed(guest, buyer.key))
-        if (renamed := await self._ledger.get(conversation.id)) is not None:
-            if renamed.last is not None:
-                renamed.last = _renamed(guest, buyer.key)(renamed.last)
-            self._ledger.touch(renamed)
+            self._ledger.rename(conversation, guest, buyer)
+        async for page in self._pages(conversation):
+            named = [message for message in page if guest in (message.sender, message.recipient)]
+            left = [message.renamed(guest, buyer.key) for message in named]
+            while left := left[await self._rewritten(left) :]:
+                left[0] = replace(left[0], client_id=uuid.uuid4().hex)  # the buyer has used it, too
 
     async def _append(
         self, conversation: Conversation, target: Conversation, guest: str, buyer: Place
     ) -> None:
         """The buyer has spoken with this seller before: the guest's messages follow those, in their
         own order, and times do not run backwards."""
-        read_all = [
-            key
-            for key, place in ((p.key, p) for p in target.places)
-            if not target.unread_of(key)
-            and not conversation.unread_of(guest if key == buyer.key else key)
-        ]
-        rename = _renamed(guest, buyer.key)
-
-        def at_the_end(message: StoredMessage) -> StoredMessage:
-            last_at = target.last.at if target.last else message.at
-            return replace(
-                rename(message),
-                conversation_id=target.id,
-                seq=target.last_seq + 1,
-                at=max(message.at, last_at),
-            )
-
-        await self._rewrite(
-            conversation, 1, at_the_end, lambda message: self._ledger.take_in(target, message)
-        )
-        for key in read_all:
-            if target.last is not None:
-                step = Step(target.last_seq, target.last.at)
-                self._ledger.advance(target, target.place_of(key), "read", step)
+        await self._ledger.recheck(target)
+        base = None
+        async for page in self._pages(conversation):
+            left = [message.renamed(guest, buyer.key) for message in page]
+            if left and base is None:  # some may have been moved before a process was killed
+                base = target.last_seq - (left[0].seq - conversation.first_seq)
+            while left:
+                placed = _behind(target, left)
+                count = await self._rewritten(placed)
+                for message in placed[:count]:
+                    self._ledger.take_in(target, message)
+                if left := left[count:]:
+                    last_seq = target.last_seq
+                    await self._ledger.recheck(target)
+                    if target.last_seq == last_seq:  # so it is not the place that is taken
+                        left[0] = replace(left[0], client_id=uuid.uuid4().hex)
+        if base is None:
+            base = target.last_seq - (conversation.last_seq - conversation.first_seq + 1)
+        self._take_watermarks_along(conversation, target, base)
+        await self._ledger.settle()  # before what it was taken from is gone
         await self._store.delete_conversation(conversation.id)
+        self._ledger.forget(conversation)
 
-    async def _rewrite(
-        self,
-        conversation: Conversation,
-        first: int,
-        change: Callable[[StoredMessage], StoredMessage],
-        then: Callable[[StoredMessage], object] = lambda message: None,
+    def _take_watermarks_along(
+        self, conversation: Conversation, target: Conversation, base: int
     ) -> None:
-        """Changes every message of a conversation, one after the other."""
-        for start in range(first, conversation.last_seq + 1, PAGE):
-            page = await self._store.messages_between(conversation.id, start, start + PAGE - 1)
-            for message in page:
-                changed = change(message)
-                try:
-                    await self._store.rewrite_message(changed)
-                except Taken:  # the buyer has used this client_id as well
-                    changed = replace(changed, client_id=uuid.uuid4().hex)
-                    await self._store.rewrite_message(changed)
-                then(changed)
+        """What had been read there has been read here, for whoever had read all up to ``base``,
+        the last message before the moved ones. For others the unread would be skipped."""
+        offset = base - conversation.first_seq + 1
+        for place in target.places:
+            there = conversation.side_of(place.key)
+            for kind, seq, seen, steps in (
+                ("delivered", place.delivered_seq, there.delivered_seq, there.delivered),
+                ("read", place.read_seq, there.read_seq, there.read),
+            ):
+                if seq >= base:
+                    at = steps[-1].at if steps else target.updated_at
+                    for step in [*steps, Step(seen, at)]:
+                        moved = Step(step.seq + offset, step.at)
+                        self._ledger.advance(target, place, kind, moved)
+
+    async def _pages(self, conversation: Conversation) -> AsyncIterator[list[StoredMessage]]:
+        for start in range(conversation.first_seq, conversation.last_seq + 1, PAGE):
+            yield await self._store.messages_between(conversation.id, start, start + PAGE - 1)
+
+    async def _rewritten(self, messages: list[StoredMessage]) -> int:
+        """How many of these messages could be rewritten, from the first on."""
+        if not messages:
+            return 0
+        try:
+            await self._store.rewrite_messages(messages)
+        except Taken as taken:
+            return taken.stored
+        return len(messages)
 
 
-def _renamed(old: str, new: str) -> Callable[[StoredMessage], StoredMessage]:
-    def rename(message: StoredMessage) -> StoredMessage:
-        return replace(
-            message,
-            sender=new if message.sender == old else message.sender,
-            recipient=new if message.recipient == old else message.recipient,
-        )
-
-    return rename
+def _behind(target: Conversation, messages: list[StoredMessage]) -> list[StoredMessage]:
+    """The messages, numbered as the next ones of another conversation."""
+    placed = []
+    at = target.last.at if target.last else messages[0].at
+    for seq, message in enumerate(messages, target.last_seq + 1):
+        at = max(at, message.at)
+        placed.append(replace(message, conversation_id=target.id, seq=seq, at=at))
+    return placed

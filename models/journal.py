@@ -63,6 +63,10 @@ class Draft:
     client_id: str
     origin: object = None
 
+    @property
+    def keys(self) -> tuple[str, str]:
+        return self.sender.key, self.recipient.key
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -134,6 +138,7 @@ class Journal:
         self._idle = asyncio.Event()
         self._idle.set()
         self.alone = asyncio.Lock()  # held by a round, and by whoever moves messages by hand
+        self._gone: set[str] = set()  # guests who became buyers since the start
         self._stopping = False
 
     # --- For those who wait ---------------------------------------------------------------------
@@ -146,6 +151,9 @@ class Journal:
         """
         future: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
         if self._refuses(future):
+            return future
+        if not self._gone.isdisjoint(draft.keys):
+            _refuse(future, Unavailable())
             return future
         self._drafts.append(_Waiting(draft, future, time.monotonic()))
         self._wake()
@@ -191,10 +199,11 @@ class Journal:
                 self._idle.set()
 
     def refuse(self, key: str) -> None:
-        """Turns away all that waits from or for somebody who is somebody else by now. To be called
-        by whoever holds ``alone``; the next try finds out."""
+        """Takes nothing more from or for somebody who is somebody else by now. To be called by
+        whoever holds ``alone``; whoever tries again finds out."""
+        self._gone.add(key)
         for waiting in self._drafts:
-            if key in (waiting.draft.sender.key, waiting.draft.recipient.key):
+            if not self._gone.isdisjoint(waiting.draft.keys):
                 _refuse(waiting.future, Unavailable())
 
     async def drain(self, seconds: float) -> None:

@@ -195,6 +195,8 @@ class Ledger:
         self._ids.pop("|".join(conversation.keys), None)
         moved = conversation.place_of(old)
         moved.key, moved.name = place.key, place.name
+        if conversation.last is not None:
+            conversation.last = conversation.last.renamed(old, place.key)
         self._ids["|".join(conversation.keys)] = conversation.id
         self._moves += 1
         self.touch(conversation)

@@ -11,7 +11,7 @@ move touches this file alone.
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple, TypeVar, cast
@@ -201,6 +201,21 @@ async def _driver() -> AsyncIterator[None]:
         raise Unavailable from error
 
 
+@contextmanager
+def _taken() -> Iterator[None]:
+    """Tells a refusal by a unique index, in an ordered batch, from an unknown outcome."""
+    try:
+        yield
+    except Unavailable as error:
+        if isinstance(error.__cause__, BulkWriteError):
+            details = error.__cause__.details
+            faults = details.get("writeErrors", [])
+            is_durable = not details.get("writeConcernErrors")  # what was stored before it
+            if faults and faults[0]["code"] == DUPLICATE_KEY and is_durable:
+                raise Taken(faults[0]["index"]) from None
+        raise
+
+
 class Store:
     """The database of one shop. Made inside the running loop, closed on the way out."""
 
@@ -265,17 +280,9 @@ class Store:
         is a beginning of what was numbered. Raises ``Taken``; ``Unavailable`` when the outcome is
         unknown.
         """
-        try:
+        with _taken():
             async with _driver():
                 await self._db.messages.insert_many([_message_document(m) for m in messages])
-        except Unavailable as error:
-            if isinstance(error.__cause__, BulkWriteError):
-                details = error.__cause__.details
-                faults = details.get("writeErrors", [])
-                is_durable = not details.get("writeConcernErrors")  # what was stored before it
-                if faults and faults[0]["code"] == DUPLICATE_KEY and is_durable:
-                    raise Taken(faults[0]["index"]) from None
-            raise
 
     async def message(self, message_id: str) -> StoredMessage | None:
         async with _driver():
@@ -439,27 +446,30 @@ class Store:
 
     # --- Handing over a guest's messages --------------------------------------------------------
 
-    async def begin_handover(self, guest: str, buyer: str) -> bool:
-        """Notes that a guest turned out to be this buyer; false if that was noted before."""
-        document = {"_id": guest, "buyer": buyer, "done": False}
+    async def begin_handover(self, guest: str, buyer: str, name: str) -> bool:
+        """Notes that a guest turned out to be this buyer; false if that is done, or they turned out
+        to be somebody else."""
+        document = {"_id": guest, "buyer": buyer, "name": name, "done": False}
         try:
             async with _driver():
                 await self._db.handovers.insert_one(document)
         except Unavailable as error:
-            if isinstance(error.__cause__, DuplicateKeyError):
-                return False
-            raise
+            if not isinstance(error.__cause__, DuplicateKeyError):
+                raise
+            async with _driver():
+                noted = await self._db.handovers.find_one({"_id": guest})
+            return noted is not None and noted["buyer"] == buyer and not noted["done"]
         return True
 
     async def end_handover(self, guest: str) -> None:
         async with _driver():
             await self._db.handovers.update_one({"_id": guest}, {"$set": {"done": True}})
 
-    async def open_handovers(self) -> list[tuple[str, str]]:
-        """Guest and buyer of each that a killed process left half done."""
+    async def open_handovers(self) -> list[tuple[str, Place]]:
+        """Guest and buyer of each that was not ended."""
         async with _driver():
             found = await self._db.handovers.find({"done": False}).to_list(None)
-        return [(document["_id"], document["buyer"]) for document in found]
+        return [(one["_id"], Place(one["buyer"], one["name"])) for one in found]
 
     async def handed_over_to(self, guest: str) -> str | None:
         """The buyer who a guest turned out to be."""
@@ -467,34 +477,48 @@ class Store:
             document = await self._db.handovers.find_one({"_id": guest})
         return None if document is None else cast(str, document["buyer"])
 
+    async def conversations_naming(self, key: str) -> set[str]:
+        """The ids of the conversations that somebody has a place in, or a message of or to them."""
+        found = set()
+        async with _driver():
+            for places in (
+                self._db.conversations.find({"participants.key": key}, {"_id": 1}),
+                self._db.messages.find({"sender": key}, {"_id": 0, "conversation": 1}),
+                self._db.messages.find({"recipient": key}, {"_id": 0, "conversation": 1}),
+            ):
+                found |= {str(id_) for one in await places.to_list(None) for id_ in one.values()}
+        return found
+
     async def rename_place(self, conversation: Conversation, old: str, place: Place) -> None:
-        """Puts another participant in the place of one. Both are buyers, so the order stays."""
+        """Puts another participant in the place of one, wherever the summary names them. Both are
+        buyers, so the order stays."""
+        document = _conversation_document(conversation)
+        last = conversation.last and _message_document(conversation.last.renamed(old, place.key))
         number = conversation.keys.index(old)
-        keys = [place.key if key == old else key for key in conversation.keys]
         change = {
-            "pair": "|".join(keys),
+            "pair": document["pair"].replace(old, place.key),
             f"participants.{number}.key": place.key,
             f"participants.{number}.name": place.name,
+            "unread_for": [place.key if key == old else key for key in document["unread_for"]],
+            "last": last,
         }
         async with _driver():
             where = {"_id": ObjectId(conversation.id)}
             await self._db.conversations.update_one(where, {"$set": change})
 
-    async def rewrite_message(self, message: StoredMessage) -> None:
-        """Puts a message in another place, or under another sender.
+    async def rewrite_messages(self, messages: Sequence[StoredMessage]) -> None:
+        """Puts messages in other places or under other names, in order.
 
-        Raises ``Taken`` if that sender has used its ``client_id`` for another one.
+        Stops at the first that cannot be: raises ``Taken``; ``Unavailable`` when the outcome is
+        unknown. Doing the same again does no harm.
         """
-        document = _message_document(message)
-        del document["_id"]
-        try:
+        changes = []
+        for message in messages:
+            document = _message_document(message)
+            changes.append(UpdateOne({"_id": document.pop("_id")}, {"$set": document}))
+        with _taken():
             async with _driver():
-                where = {"_id": ObjectId(message.id)}
-                await self._db.messages.update_one(where, {"$set": document})
-        except Unavailable as error:
-            if isinstance(error.__cause__, DuplicateKeyError):
-                raise Taken(0) from None
-            raise
+                await self._db.messages.bulk_write(changes)
 
     async def delete_conversation(self, conversation_id: str) -> None:
         """Removes a conversation that has no messages any more."""

@@ -1,5 +1,6 @@
 import asyncio
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -373,11 +374,41 @@ async def test_a_revocation_is_new_once_and_found_by_time(store):
 
 
 async def test_a_guest_is_handed_over_to_one_buyer_only(store):
-    assert await store.begin_handover("Buyer:guest-1", MAYA.key)
-    assert not await store.begin_handover("Buyer:guest-1", LENA.key)
-    assert await store.handed_over_to("Buyer:guest-1") == MAYA.key
-    assert await store.open_handovers() == [("Buyer:guest-1", MAYA.key)]
-    await store.end_handover("Buyer:guest-1")
+    guest = "Buyer:guest-1"
+    assert await store.begin_handover(guest, MAYA.key, "Maya")
+    assert not await store.begin_handover(guest, LENA.key, "Lena")
+    assert await store.begin_handover(guest, MAYA.key, "Maya"), "who asked may not have heard"
+    assert await store.handed_over_to(guest) == MAYA.key
+    assert await store.open_handovers() == [(guest, Place(MAYA.key, "Maya"))]
+    await store.end_handover(guest)
     assert await store.open_handovers() == []
-    assert await store.handed_over_to("Buyer:guest-1") == MAYA.key
+    assert not await store.begin_handover(guest, MAYA.key, "Maya")
+    assert await store.handed_over_to(guest) == MAYA.key
     assert await store.handed_over_to("Buyer:guest-2") is None
+
+
+async def test_rewriting_stops_at_what_is_taken_and_may_be_done_twice(store):
+    talk = new_id()
+    old = [message(talk, seq, sender=LENA, client_id=f"{seq}") for seq in (1, 2, 3)]
+    await store.insert_messages([*old, message(new_id(), 1, client_id="2")])
+    renamed = [replace(one, sender=MAYA.key) for one in old]
+    for _ in range(2):
+        with pytest.raises(Taken) as taken:
+            await store.rewrite_messages(renamed)
+        assert taken.value.stored == 1
+    renamed[1] = replace(renamed[1], client_id="other")
+    await store.rewrite_messages(renamed)
+    assert await store.messages_between(talk, 1, 9) == renamed
+
+
+async def test_everything_that_names_somebody_is_found(store):
+    place, sent, received = conversation(), new_id(), new_id()
+    await store.insert_conversations([place, conversation(LENA)])
+    await store.insert_messages(
+        [
+            message(sent, 1),
+            message(received, 1, sender=NILS, to=MAYA),
+            message(new_id(), 1, sender=LENA),
+        ]
+    )
+    assert await store.conversations_naming(MAYA.key) == {place.id, sent, received}
