@@ -541,14 +541,14 @@ class Store:
         return [_participant(document) for document in found]
 
     async def introduce(self, key: str, name: str, at: datetime) -> None:
-        """Remembers that somebody was here, and what they are called."""
-        change = {
-            "$set": {"name": name},
-            "$max": {"last_seen": at},
-            "$setOnInsert": {"type": Participant.from_key(key).type, "first_seen": at},
-        }
+        """Remembers that somebody was here, and what they are called; a seller with an account is
+        called what the account says."""
+        fresh = {"type": Participant.from_key(key).type, "name": name, "first_seen": at}
+        change = {"$max": {"last_seen": at}, "$setOnInsert": fresh}
         async with _driver():
             await self._db.participants.update_one({"_id": key}, change, upsert=True)
+            without_account = {"_id": key, "password_hash": {"$exists": False}}
+            await self._db.participants.update_one(without_account, {"$set": {"name": name}})
 
     async def saw(self, key: str, at: datetime) -> None:
         """Remembers when somebody who is known left."""

@@ -45,7 +45,12 @@ async def test_a_page_out_of_many_reads_few(store, small_windows, monkeypatch):
     )
     read = []
     entity = store_module._message
-    monkeypatch.setattr(store_module, "_message", lambda d: read.append(d) or entity(d))
+
+    def counted(document):
+        read.append(document)
+        return entity(document)
+
+    monkeypatch.setattr(store_module, "_message", counted)
     newest = await store.messages_of(OMAR.key, "recipient", before=None, limit=2)
     assert [m.seq for m in newest] == [1000, 999]
     assert len(read) < 300

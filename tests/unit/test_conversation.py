@@ -193,7 +193,7 @@ def test_a_status_is_what_the_watermarks_say(delivered_seq, read_seq, delivered,
         assert status == expected
         assert (delivered_at is not None) == (status != "sent")
         assert (read_at is not None) == (status == "read")
-        assert read_at is None or delivered_at <= read_at
+        assert read_at is None or (delivered_at is not None and delivered_at <= read_at)
 
 
 # --- Times --------------------------------------------------------------------------------------

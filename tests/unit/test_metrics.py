@@ -74,9 +74,9 @@ async def test_a_blocked_loop_shows():
     metrics = Metrics()
     watching = asyncio.create_task(metrics.watch_lag())
     await asyncio.sleep(0.45)
-    time.sleep(0.3)  # noqa: ASYNC251 the fault that is to be seen
+    time.sleep(0.3)  # the fault that is to be seen
     async with asyncio.timeout(5):
-        while not value(metrics, "shopbell_loop_lag_worst_seconds"):  # noqa: ASYNC110 a gauge
+        while not value(metrics, "shopbell_loop_lag_worst_seconds"):
             await asyncio.sleep(0.01)
     watching.cancel()
     assert value(metrics, "shopbell_loop_lag_worst_seconds") > 0.2
