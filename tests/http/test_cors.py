@@ -30,9 +30,11 @@ async def test_they_may_read_refusals_and_when_to_come_back(shop, serve):
     token = shop.token("Buyer", "maya")
     strict = await serve(allowed_origins=SHOP)
     lena = strict.token("Buyer", "lena")
-    for _ in range(11):
-        body = {"recipient_id": "nobody", "recipient_type": "Seller", "message": "Hello"}
+    body = {"recipient_id": "nobody", "recipient_type": "Seller", "message": "Hello"}
+    for _ in range(60):  # a slow machine is given some back meanwhile
         limited = await call(strict, "POST", SEND, body, token=lena, headers=origin)
+        if limited.status == 429:
+            break
     assert limited.status == 429
     for answer in (
         limited,
