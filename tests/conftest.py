@@ -248,10 +248,15 @@ def _database_client(engine_uri: str) -> Generator[Any]:
 
 @pytest.fixture
 def database_name(_database_client: Any) -> Generator[str]:
-    """A database that nobody used before; it is dropped at the end."""
+    """A database that nobody used before.
+
+    It is dropped at the end where others live on. Our own engine, which takes 6 ms to drop a
+    document, goes with its directory.
+    """
     name = f"shopbell_test_{uuid.uuid4().hex}"
     yield name
-    _database_client.drop_database(name)
+    if os.environ.get("MONGODB_URI"):
+        _database_client.drop_database(name)
 
 
 # --- Sockets ------------------------------------------------------------------------------------

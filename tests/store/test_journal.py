@@ -246,14 +246,13 @@ async def test_a_repeat_of_what_a_killed_process_stored_is_told_and_answered(sho
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(store_module, "OPERATION_MILLISECONDS", 700)
-    monkeypatch.setattr(store_module, "SELECTION_MILLISECONDS", 700)
+    monkeypatch.setattr(store_module, "OPERATION_MILLISECONDS", 1000)
     monkeypatch.setattr(journal_module, "LOOK_AGAIN_SECONDS", 0.05)
 
 
 @pytest.fixture
-async def far_shop(open_shop, proxy, engine_uri, impatient):
-    """A shop whose way to the database is the proxy."""
+async def far_shop(shop, open_shop, proxy, engine_uri, impatient):
+    """A shop whose way to the database is the proxy; the other one has made the indexes."""
     return await open_shop(proxy.uri(engine_uri))
 
 
