@@ -193,9 +193,11 @@ class History:
         page = found[:limit]
         live = {c.id: c for c in await self._ledger.get_all({m.conversation_id for m in page})}
         messages = [
-            wire.message(m, live[m.conversation_id])
+            wire.message(m, conversation)
             for m in page
-            if m.conversation_id in live  # else a guest's conversation was merged this moment
+            # A guest's conversation may have been merged this moment; and what is stored, but not
+            # yet visible in its order, comes with an event.
+            if (conversation := live.get(m.conversation_id)) and m.seq <= conversation.last_seq
         ]
         more = len(found) > limit
         following = _cursor_text(Cursor(page[-1].at, page[-1].id)) if more else None
