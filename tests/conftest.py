@@ -259,6 +259,18 @@ def database_name(_database_client: Any) -> Generator[str]:
         _database_client.drop_database(name)
 
 
+@pytest.fixture
+async def proxy(engine_uri: str) -> AsyncGenerator[Any]:
+    """A network before the database that fails on request: open it by ``proxy.uri(engine_uri)``."""
+    from tests.chaos.proxy import Proxy
+
+    proxy = Proxy.before(engine_uri)
+    await proxy.start()
+    yield proxy
+    proxy.heal()
+    await proxy.stop()
+
+
 # --- Sockets ------------------------------------------------------------------------------------
 
 SocketOpener = Callable[..., Awaitable[WebSocketClientConnection]]

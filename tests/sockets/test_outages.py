@@ -2,12 +2,9 @@
 
 import asyncio
 import os
-import re
 import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -17,73 +14,13 @@ from tests.sockets.client import Client, spoken
 ROOT = Path(__file__).parents[2]
 
 
-class Line:
-    """The line between the server and its database. It can be cut, and mended."""
-
-    def __init__(self, host, port):
-        self.port = 0
-        self._database = host, port
-        self._is_cut = False
-        self._listener = None
-        self._writers = set()
-        self._tasks = set()
-
-    async def open(self):
-        self._listener = await asyncio.start_server(self._connect, "127.0.0.1", 0)
-        self.port = self._listener.sockets[0].getsockname()[1]
-
-    def cut(self):
-        self._is_cut = True
-        for writer in self._writers:
-            writer.transport.abort()
-
-    def mend(self):
-        self._is_cut = False
-
-    async def close(self):
-        self._listener.close()
-        self.cut()
-        await asyncio.gather(*self._tasks)
-        await self._listener.wait_closed()
-
-    async def _connect(self, reader, writer):
-        if self._is_cut:
-            writer.transport.abort()
-            return
-        self._tasks.add(asyncio.current_task())
-        database_reader, database_writer = await asyncio.open_connection(*self._database)
-        self._writers |= {writer, database_writer}
-        await asyncio.gather(
-            self._pass_on(reader, database_writer), self._pass_on(database_reader, writer)
-        )
-
-    async def _pass_on(self, reader, writer):
-        with suppress(OSError):
-            while data := await reader.read(64 * 1024):
-                writer.write(data)
-                await writer.drain()
-        writer.transport.abort()
-
-
-@pytest.fixture
-async def line(engine_uri):
-    parts = urlsplit(engine_uri)
-    if "," in parts.netloc or parts.scheme != "mongodb":
-        pytest.skip("The line to a replica set cannot be cut this way.")
-    line = Line(parts.hostname, parts.port or 27017)
-    await line.open()
-    yield line
-    await line.close()
-
-
 async def test_without_its_database_a_server_says_unavailable_and_comes_back(
-    serve, join, line, engine_uri
+    serve, join, proxy, engine_uri
 ):
-    address = re.sub(r"(?<=[@/])127\.0\.0\.1:\d+", f"127.0.0.1:{line.port}", engine_uri)
-    server = await serve(uri=address, rate_limits="off")
+    server = await serve(uri=proxy.uri(engine_uri), rate_limits="off")
     maya, omar = await join(server, "Buyer", "maya"), await join(server, "Seller", "omar")
     first = await maya.send(omar, "One")
-    line.cut()
+    proxy.refuse()
     data = maya.message_to(omar, "Two", client_id="c2")
     token = server.token("Buyer", "maya")
     began = asyncio.get_running_loop().time()
@@ -96,7 +33,7 @@ async def test_without_its_database_a_server_says_unavailable_and_comes_back(
     assert (
         asyncio.get_running_loop().time() - began < 8
     )  # five seconds, and what a busy machine adds
-    line.mend()
+    proxy.heal()
     answer = {}
     while "message" not in answer:  # a client tries again with the same client_id
         sent = await call(server, "POST", "/api/messages/send", data, token=token)

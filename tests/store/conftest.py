@@ -8,7 +8,6 @@ import pytest
 from models.settings import read_settings
 from models.shop import Shop
 from models.store import Store
-from tests.chaos.proxy import Proxy
 from tests.store.cast import Listener
 
 LIMIT = 10  # seconds that anything may take before a test gives up on it
@@ -96,12 +95,3 @@ async def open_shop(engine_uri, database_name, tmp_path):
 @pytest.fixture
 async def shop(open_shop):
     return await open_shop()
-
-
-@pytest.fixture
-async def proxy(engine_uri):
-    """A network to the database that fails on request."""
-    proxy = Proxy.before(engine_uri)
-    await proxy.start()
-    yield proxy
-    await proxy.stop()
