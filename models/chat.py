@@ -10,6 +10,7 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Final, Literal
 
@@ -376,10 +377,11 @@ class Chat:
         started = time.monotonic()
         try:
             result = await stored
-            await self._introduce(who)
         except ChatError:
             self._metrics.sent("refused", time.monotonic() - started)
             raise
+        with suppress(Unavailable):  # the message is stored; the next one introduces them as well
+            await self._introduce(who)
         outcome: Literal["repeated", "acked"] = "repeated" if result.duplicate else "acked"
         self._metrics.sent(outcome, time.monotonic() - started)
         return events.Sent(wire.message(result.message, result.conversation), result.duplicate)
@@ -429,10 +431,14 @@ class Chat:
         """Keeps a record of who has written, or sells; once for each name."""
         if self._introduced.get(who.key) == who.name:
             return
-        await self._store.introduce(who.key, who.name, moment(self._now()))
         if len(self._introduced) >= NAMES_KNOWN:
             self._introduced.clear()
-        self._introduced[who.key] = who.name
+        self._introduced[who.key] = who.name  # before it is: many first messages come at once
+        try:
+            await self._store.introduce(who.key, who.name, moment(self._now()))
+        except Unavailable:
+            self._introduced.pop(who.key, None)
+            raise
 
     async def _name_of(self, who: Identity, recipient: Participant) -> str:
         """What somebody whom one may write to is called. Raises ``NotFound`` for who is not known:

@@ -1,0 +1,92 @@
+"""What happens between the doors and the database. What clients see is shown at the doors."""
+
+import asyncio
+
+import pytest
+
+from models.errors import NotFound, Unavailable
+from models.events import MarkAsDelivered, MarkAsRead, SendMessage
+from tests.store.cast import LENA, MAYA, NOON, OMAR
+
+
+def to(who, text="Hello", **more):
+    return SendMessage(who.participant.id, who.participant.type, text, **more)
+
+
+@pytest.fixture
+async def chat(shop):
+    await shop.store.introduce(OMAR.key, "Omar", NOON)
+    return shop.chat
+
+
+class Introductions:
+    """Counts them, and lets a test make them fail."""
+
+    def __init__(self, shop, monkeypatch):
+        self.count = 0
+        self.fails = False
+        self._introduce = shop.store.introduce
+        monkeypatch.setattr(shop.store, "introduce", self.introduce)
+
+    async def introduce(self, *arguments):
+        self.count += 1
+        if self.fails:
+            raise Unavailable
+        await self._introduce(*arguments)
+
+
+@pytest.fixture
+def introductions(shop, chat, monkeypatch):
+    return Introductions(shop, monkeypatch)
+
+
+async def test_who_has_written_is_known_from_then_on(shop, chat, introductions):
+    with pytest.raises(NotFound):
+        await chat.send(OMAR, to(MAYA))
+    assert await shop.store.participant(MAYA.key) is None, "nothing before the first message"
+    await chat.send(MAYA, to(OMAR))
+    assert (await shop.store.participant(MAYA.key)).name == "Maya"
+    await chat.send(MAYA, to(OMAR))
+    assert introductions.count == 1
+
+
+async def test_many_first_messages_at_once_introduce_once(chat, introductions):
+    await asyncio.gather(*(chat.send(MAYA, to(OMAR, f"{n}")) for n in range(20)))
+    assert introductions.count == 1
+
+
+async def test_a_stored_message_is_acknowledged_though_its_sender_could_not_be_recorded(
+    shop, chat, introductions
+):
+    introductions.fails = True
+    first = await chat.send(MAYA, to(OMAR))
+    assert first.message.seq == 1
+    introductions.fails = False
+    await chat.send(MAYA, to(OMAR))
+    assert (await shop.store.participant(MAYA.key)).name == "Maya"
+
+
+async def test_a_new_name_is_told_and_kept(shop, chat):
+    await chat.send(MAYA, to(OMAR))
+    married = MAYA.__class__(MAYA.participant, "Maya B.", "s", 0, 2**40)
+    sent = await chat.send(married, to(OMAR))
+    assert sent.message.sender_name == "Maya B."
+    assert (await shop.store.participant(MAYA.key)).name == "Maya B."
+
+
+async def test_a_reader_may_confirm_what_lies_past_the_end_and_gets_the_end(shop, chat):
+    sent = await chat.send(MAYA, to(OMAR))
+    id_ = sent.message.conversation_id
+    delivered = await chat.mark_delivered(OMAR, MarkAsDelivered(id_, 10**30))
+    assert delivered.delivered_seq == 1
+    read = await chat.mark_read(OMAR, MarkAsRead(conversation_id=id_, seq=10**30))
+    assert (read.read_seq, read.unread) == (1, 0)
+
+
+async def test_a_disconnected_client_does_not_stop_its_message(shop, chat):
+    """Whoever waits for the answer goes away; the write goes on."""
+    waiting = asyncio.ensure_future(await chat.post(MAYA, to(OMAR, client_id="c")))
+    await asyncio.sleep(0)
+    second = await chat.send(LENA, to(OMAR))
+    assert second.message.seq == 1
+    assert (await waiting).message.client_id == "c"
