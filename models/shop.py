@@ -1,10 +1,13 @@
 """A whole shop's chat: the models' parts, in the order in which they need each other."""
 
+import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any, Final
 
 from models.accounts import Accounts
 from models.chat import Chat
+from models.errors import Unavailable
 from models.guests import Guests
 from models.history import History
 from models.hub import Hub
@@ -20,6 +23,7 @@ from models.store import Store
 from models.tokens import Tokens
 
 DRAIN_SECONDS: Final = 5.0  # how long a stop waits for messages that were accepted
+SETTLE_SECONDS: Final = 0.5  # for summaries where that time is up; they can be recomputed
 
 
 class Shop:
@@ -86,8 +90,13 @@ class Shop:
 
         Raises ``Unavailable``; the next start finds the rest.
         """
+        limit = time.monotonic() + DRAIN_SECONDS
         await self.journal.drain(DRAIN_SECONDS)
-        await self.ledger.settle()
+        try:
+            async with asyncio.timeout(max(SETTLE_SECONDS, limit - time.monotonic())):
+                await self.ledger.settle()
+        except TimeoutError:
+            raise Unavailable from None
 
     def _measure(self) -> None:
         """Tells the metrics where to look."""
