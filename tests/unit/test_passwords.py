@@ -119,10 +119,9 @@ async def test_two_at_a_time_the_others_wait_and_too_many_are_refused(passwords,
 
 async def test_hashing_does_not_hold_up_the_loop(passwords):
     hashing = asyncio.gather(*(passwords.hashed(RIGHT) for _ in range(6)))
-    worst = 0.0
+    turns = 0
     while not hashing.done():
-        begun = time.perf_counter()
         await asyncio.sleep(0.001)
-        worst = max(worst, time.perf_counter() - begun)
+        turns += 1
     await hashing
-    assert worst < 0.1
+    assert turns > 10  # on the loop itself there would be one or two
