@@ -335,6 +335,24 @@ async def test_doubt_lasts_while_the_database_is_away(far_shop, proxy, monkeypat
     await eventually(lambda: not far_shop.journal._doubtful)
 
 
+async def test_doubt_lasts_for_a_while_after_the_database_answers(shop, monkeypatch):
+    """What was given up may lie in some buffer on the way."""
+    monkeypatch.setattr(journal_module, "LOOK_AGAIN_SECONDS", 0.01)
+    talk = (await shop.append(draft("first"))).conversation
+    given_up = []
+
+    def give_up(name, messages=(), *_):
+        if name == "insert_messages":
+            given_up.extend(messages)
+            raise Unavailable
+
+    watched = watch(shop, before=give_up)
+    await settled([shop.journal.append(draft("late"))])
+    await eventually(lambda: watched.calls["messages_sent_as"] > 5)
+    await shop.store.insert_messages(given_up)
+    await eventually(lambda: talk.last_seq == 2)
+
+
 async def test_a_write_that_lands_late_gives_way_to_what_was_numbered_meanwhile(shop):
     """Its place was given to another message, which is stored by now."""
     talk = (await shop.append(draft("first"))).conversation
@@ -369,9 +387,11 @@ async def test_a_write_that_lands_between_the_look_and_the_insert_is_found(shop)
         return None
 
     watch(shop, before=land)
-    done = await shop.append(draft("new"), draft("late", client_id="late"))
-    assert [one.message.seq for one in done] == [3, 2]
-    assert [one.duplicate for one in done] == [False, True]
+    done = await shop.append(
+        draft("elsewhere", LENA, NILS), draft("new"), draft("late", client_id="late")
+    )
+    assert [one.message.seq for one in done] == [1, 3, 2]
+    assert [one.duplicate for one in done] == [False, False, True]
     assert [m["message"] for m in omar.heard("new_message")] == ["first", "late", "new"]
 
 
@@ -544,10 +564,12 @@ async def test_the_highest_of_many_marks_counts_and_is_one_write(shop, talk):
 async def test_watermarks_never_go_back(shop, talk, open_shop):
     conversation, messages = talk
     maya = shop.listen(MAYA)
+    watched = watch(shop)
     assert await mark(shop, conversation, OMAR, "read", messages[1]) == 2
     assert await mark(shop, conversation, OMAR, "read", messages[0]) == 2
     assert await mark(shop, conversation, OMAR, "delivered", messages[0]) == 2
     assert len(maya.heard("message_read")) == 1
+    assert watched.calls["advance"] == 1
     await shop.kill()
     restarted = await open_shop()
     again = await restarted.ledger.get(conversation.id)
