@@ -136,6 +136,10 @@ class Guests:
             left = [message.renamed(guest, buyer.key) for message in named]
             while left := left[await self._rewritten(left) :]:
                 left[0] = replace(left[0], client_id=uuid.uuid4().hex)  # the buyer has used it, too
+        seq = conversation.last_seq
+        for last in await self._store.messages_between(conversation.id, seq, seq):
+            conversation.last = last
+        self._ledger.touch(conversation)
 
     async def _append(
         self, conversation: Conversation, target: Conversation, guest: str, buyer: Place

@@ -180,8 +180,8 @@ async def test_a_client_id_that_both_have_used_stays_the_buyers(shop, guest):
     first = await shop.append(draft("Long ago", MAYA, NILS, client_id="same"))
     await shop.append(
         draft("One", guest.who, OMAR, client_id="a"),
-        draft("Two", guest.who, OMAR, client_id="same"),
-        draft("Three", guest.who, OMAR, client_id="b"),
+        draft("Two", guest.who, OMAR, client_id="b"),
+        draft("Three", guest.who, OMAR, client_id="same"),
     )
     await identify(shop, guest)
     assert (await talk_of(shop, MAYA))[0] == [("maya", "One"), ("maya", "Two"), ("maya", "Three")]
