@@ -316,35 +316,37 @@ async def test_a_list_is_whole_while_its_summaries_are_being_written(store, ledg
     assert await listing == {talk.id: 1}
 
 
-async def test_a_page_is_full_though_some_of_it_moved_up_meanwhile(store, open_ledger, clock):
-    """A page back in time was read, and half of it got a newer message before it was shown."""
-    buyers = [MAYA, LENA]
-    talks = [conversation(buyers[n % 2], OMAR, messages=1, at=NOW - n * MINUTE) for n in range(8)]
-    for number, talk in enumerate(talks):
-        talk.places[0].key = f"Buyer:b{number}"
-    await store.insert_conversations(talks)
-    ledger = open_ledger()
-    for talk in talks[2:4]:
-        live = await ledger.get(talk.id)
-        live.updated_at = NOW + MINUTE
-        ledger.touch(live)
-    ledger._behind_of = lambda key: []  # as if both came only while the page was being read
-    before = Cursor(NOW - MINUTE, talks[1].id)
-    page = await newest(ledger, OMAR, before=before, limit=3)
-    assert [c.id for c in page] == [c.id for c in talks[4:7]]
-
-
-async def test_an_old_conversation_that_was_read_jumps_no_queue(store, open_ledger):
-    """It is behind and in memory, but many that are only in the database are newer."""
+@pytest.fixture
+async def eight(store):
+    """Eight conversations of Omar's, the newest first."""
     talks = [conversation(MAYA, OMAR, messages=1, at=NOW - n * MINUTE) for n in range(8)]
     for number, talk in enumerate(talks):
         talk.places[0].key = f"Buyer:b{number}"
     await store.insert_conversations(talks)
-    ledger = open_ledger()
-    oldest = await ledger.get(talks[-1].id)
+    return talks
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4])
+async def test_a_page_is_full_and_in_order_whatever_moves_while_it_is_read(
+    store, ledger, eight, monkeypatch, limit
+):
+    """Two of it get a newer message, and the oldest of all, which is in memory, is read."""
+    oldest = await ledger.get(eight[-1].id)
     ledger.advance(oldest, oldest.place_of(OMAR.key), "read", Step(1, NOW))
-    page = await newest(ledger, OMAR, limit=3)
-    assert [c.id for c in page] == [c.id for c in talks[:3]]
+    read = store.conversations_of
+
+    async def and_meanwhile(*arguments, **options):
+        found = await read(*arguments, **options)
+        for talk in eight[2:4]:
+            live = await ledger.get(talk.id)
+            live.updated_at = NOW + MINUTE
+            ledger.touch(live)
+        return found
+
+    monkeypatch.setattr(store, "conversations_of", and_meanwhile)
+    before = Cursor(NOW - MINUTE, eight[1].id)
+    page = await newest(ledger, OMAR, before=before, limit=limit)
+    assert [c.id for c in page] == [c.id for c in eight[4:]][:limit]
 
 
 async def test_reading_takes_a_conversation_off_the_unread_ones_at_once(store, ledger):
