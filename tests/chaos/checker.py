@@ -34,3 +34,15 @@ def faults(
     if numbers != sorted(numbers):
         found.append(f"the sender's order is broken: {numbers}")
     return found
+
+
+def receipt_faults(told: Sequence[tuple[str, int]]) -> list[str]:
+    """Which watermarks went back: ``told`` are their names and values, in the order in which they
+    were told by answers that came one after the other."""
+    found = []
+    highest: dict[str, int] = {}
+    for name, seq in told:
+        if seq < highest.get(name, 0):
+            found.append(f"backward: {name} from {highest[name]} to {seq}")
+        highest[name] = max(seq, highest.get(name, 0))
+    return found

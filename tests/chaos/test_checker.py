@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos.checker import faults
+from tests.chaos.checker import faults, receipt_faults
 
 SENT = {f"maya-{number}" for number in range(1, 5)}
 ACKED = {"maya-1": 1, "maya-2": 2, "maya-3": 3}
@@ -33,3 +33,13 @@ def test_what_is_whole_has_no_fault_be_the_last_one_stored_or_not(messages):
 )
 def test_a_planted_fault_is_found(fault, messages):
     assert any(fault in sentence for sentence in faults(SENT, ACKED, messages))
+
+
+def test_receipts_that_only_grow_have_no_fault():
+    told = [("omar has read maya", 1), ("maya has read omar", 5), ("omar has read maya", 1)]
+    assert receipt_faults([*told, ("omar has read maya", 4)]) == []
+
+
+def test_a_receipt_that_went_back_is_found():
+    told = [("omar has read maya", 4), ("maya has read omar", 1), ("omar has read maya", 3)]
+    assert receipt_faults(told) == ["backward: omar has read maya from 4 to 3"]

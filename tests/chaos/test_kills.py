@@ -17,7 +17,7 @@ from tornado.websocket import WebSocketClosedError, websocket_connect
 from models.conversation import Participant
 from models.tokens import Tokens
 from tests.caller import call
-from tests.chaos.checker import faults
+from tests.chaos.checker import faults, receipt_faults
 from tests.sockets.client import spoken
 
 ROOT = Path(__file__).parents[2]
@@ -143,6 +143,43 @@ class Writer:
                 pass
 
 
+class Reader:
+    """Reads what there is, again and again, and remembers how far it was told that it has read."""
+
+    def __init__(self, server: ServerProcess) -> None:
+        self.told: list[tuple[str, int]] = []
+        self._server = server
+        self._token = server.token("Seller", "omar")
+
+    async def read(self, enough: asyncio.Event) -> None:
+        while not enough.is_set():
+            for name in WRITERS:
+                try:
+                    async with asyncio.timeout(PATIENCE):
+                        await self._read(name)
+                except AWAY:
+                    await asyncio.sleep(0.1)
+
+    async def _read(self, name: str) -> None:
+        page = await self._ask("GET", f"/api/messages/conversation/{name}/Buyer?limit=1")
+        if not page["messages"]:
+            return
+        for participant in page["conversation"]["participants"]:
+            for kind in ("delivered_seq", "read_seq"):
+                self.told.append((f"{kind} of {participant['id']} with {name}", participant[kind]))
+        last = page["messages"][-1]
+        if last["sender_id"] == name:
+            await self._ask("PUT", f"/api/messages/{last['id']}/read")
+            self.told.append((f"read_seq of omar with {name}", last["seq"]))
+
+    async def _ask(self, method: str, path: str) -> Any:
+        answer = await call(self._server, method, path, token=self._token)
+        if answer.status == 503:
+            raise TimeoutError
+        assert answer.status == 200, answer
+        return answer.body
+
+
 async def everything_of(server: ServerProcess, name: str, token: str) -> list[dict]:
     """A whole conversation, read page by page."""
     messages: list[dict] = []
@@ -170,7 +207,9 @@ async def test_ten_kills_under_load_lose_nothing_that_was_acknowledged(tmp_path)
         await omar.close()
         enough = asyncio.Event()
         writers = [Writer(server, name) for name in WRITERS]
+        reader = Reader(server)
         writing = [asyncio.ensure_future(writer.write(enough)) for writer in writers]
+        writing.append(asyncio.ensure_future(reader.read(enough)))
         for kill in range(KILLS):
             await asyncio.sleep(chance.uniform(0.2, 1.0))
             await server.kill(["server", "engine", "both"][kill % 3])
@@ -178,6 +217,8 @@ async def test_ten_kills_under_load_lose_nothing_that_was_acknowledged(tmp_path)
         async with asyncio.timeout(60):
             await asyncio.gather(*writing)
         told = f"SHOPBELL_TEST_SEED={seed}"
+        assert receipt_faults(reader.told) == [], told
+        assert len(reader.told) > KILLS, told
         for writer in writers:
             stored = await everything_of(server, writer.name, seller)
             assert faults(writer.sent, writer.acked, stored) == [], told
