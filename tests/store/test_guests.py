@@ -418,9 +418,9 @@ class Plot:
     def __init__(self, shop, case, number=0):
         self.case = case
         self.guest = Guest(shop)
-        self.maya, self.omar, self.nils = (
-            identity(type_, f"{name}{number}")
-            for type_, name in (("Buyer", "maya"), ("Seller", "omar"), ("Seller", "nils"))
+        self.maya = identity("Buyer", f"maya{number}")
+        self.omar, self.nils, self.lars = (
+            identity("Seller", f"{name}{number}") for name in ("omar", "nils", "lars")
         )
 
     async def begin(self, shop):
@@ -429,6 +429,7 @@ class Plot:
             [old, *_] = await say(shop, (maya, omar, "Long ago"), (omar, maya, "Indeed"))
             await marked(shop, old, omar, "read")
         await say(shop, (maya, self.nils, "Used"))
+        await say(shop, (guest, self.lars, "Anybody?"), (self.lars, guest, "Yes?"))
         await say(shop, (guest, omar, "Hello"), (omar, guest, "Hi"), (omar, guest, "Blue?"))
         done = await shop.append(
             draft("Yes", guest.who, omar, client_id="id of Used"), draft("Bye", guest.who, omar)
@@ -450,6 +451,9 @@ class Plot:
         assert (await shop.history.unread_count(self.omar)).conversations == {live.id: 1}
         [shown] = (await shop.history.conversations(self.omar, limit=9)).conversations
         assert shown.id == live.id
+        said, lars = await talk_of(shop, self.maya, self.lars)
+        assert [text for _, text in said] == ["Anybody?", "Yes?"]
+        assert (await shop.history.unread_count(self.maya)).conversations == {lars.id: 1}
         assert await named(shop, self.guest.key) == set()
         assert await shop.store.open_handovers() == []
         with pytest.raises(Unauthorized):
@@ -459,7 +463,7 @@ class Plot:
 @pytest.mark.parametrize("case", ["rename", "append"])
 async def test_a_handover_that_is_killed_at_any_step_is_finished_by_the_next_start(open_shop, case):
     shop = await open_shop(asleep=["ledger", "accounts"])
-    for number in range(1, 20):
+    for number in range(1, 25):
         plot = Plot(shop, case, number)
         await plot.begin(shop)
         mortal = make_mortal(shop, number, Killed())
