@@ -6,8 +6,8 @@ import pytest
 from playwright.async_api import expect
 
 from models.conversation import Participant
-from models.demo import BUYER, SELLER, prepare_demo
-from models.events import SendMessage
+from models.demo import BUYER, SELLER
+from tests.browser.stage import field, messages, say, write
 
 pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=60)]
 
@@ -20,46 +20,6 @@ HOSTILE = [
     "javascript:window.stolen=1 http://x.example/'onmouseover='window.stolen=1",
     "{{ 7*7 }} ${window.stolen=1} {% raw %}",
 ]
-
-
-@pytest.fixture
-async def shop(serve):
-    """The demo shop."""
-    server = await serve(rate_limits="off", demo="on")
-    await prepare_demo(server.shop)
-    return server
-
-
-@pytest.fixture
-def seller(shop):
-    return shop.token("Seller", SELLER.id, "Anna’s Ceramics")
-
-
-@pytest.fixture
-def buyer(shop):
-    return shop.token("Buyer", BUYER.id, "Lena Vogt")
-
-
-async def say(shop, sender, recipient, text, name="", **rest):
-    """A message from somewhere else than the windows of the test."""
-    tokens = shop.shop.tokens
-    who = tokens.read(tokens.issue(sender, name or sender.id, seconds=60))
-    sent = await shop.shop.chat.send(who, SendMessage(recipient.id, recipient.type, text, **rest))
-    return sent.message
-
-
-def messages(root):
-    return root.locator(".message")
-
-
-def field(root):
-    return root.get_by_role("textbox", name=re.compile("^Message to"))
-
-
-async def write(root, text):
-    await expect(root.locator(".composer[data-empty]")).to_be_attached()  # its script runs
-    await field(root).fill(text)
-    await field(root).press("Enter")
 
 
 async def test_a_buyer_in_the_widget_and_a_seller_in_the_inbox_talk(shop, seller, open_window):
