@@ -16,7 +16,7 @@ from msgspec import Struct
 from tornado import httputil, web
 from tornado.iostream import StreamClosedError
 
-from models import events
+from models import codec, events
 from models.addresses import address_key, visitor_address
 from models.conversation import Identity
 from models.errors import (
@@ -324,13 +324,13 @@ class BaseHandler(web.RequestHandler):
 
     def query(self, struct: type[_S]) -> _S:
         """The address's query, checked. Raises ``Invalid``."""
-        names = {field.encode_name for field in events.fields_of(struct)}
+        names = {field.encode_name for field in codec.fields_of(struct)}
         values = {
             name: found[-1].decode("utf-8", "replace")
             for name, found in self.request.query_arguments.items()
             if name in names
         }
-        return events.from_texts(values, struct)
+        return codec.from_texts(values, struct)
 
     def form(self) -> dict[str, str]:
         """A posted form's fields. Raises ``UnsupportedMediaType`` and ``BadRequest``."""
@@ -477,14 +477,14 @@ class JsonHandler(BaseHandler):
             raise UnsupportedMediaType("A body has to say that it is application/json.")
         if not self.body.lstrip().startswith(b"{"):
             raise BadRequest("A body is a JSON object.")
-        return events.decode(self.body, struct)
+        return codec.decode(self.body, struct)
 
     def answer(self, answer: Struct, *, status: int = 200) -> None:
         self.set_status(status)
-        self.write(events.encode(answer))
+        self.write(codec.encode(answer))
 
     def finish_error(self, error: ChatError) -> None:
-        self.write(events.encode(events.ErrorAnswer(events.error_data(error))))
+        self.write(codec.encode(events.ErrorAnswer(codec.error_data(error))))
 
 
 class PageHandler(BaseHandler):

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from models import events
+from models import codec, events
 from models.chat import FRAME_BYTES
 from models.events import ErrorCode, ErrorData
 from models.pace import RULES
@@ -243,7 +243,7 @@ GUEST_SESSION: Final = events.SessionAnswer(TOKEN, _guest)
 def written(example: Struct) -> dict[str, Any]:
     """An example as it goes over the wire, without what a client would leave open."""
     plain: dict[str, Any] = msgspec.to_builtins(example)
-    for field in events.fields_of(type(example)):
+    for field in codec.fields_of(type(example)):
         if field.default is None and plain.get(field.encode_name) is None:
             plain.pop(field.encode_name, None)
     return plain

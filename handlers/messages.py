@@ -1,7 +1,7 @@
 """The API's doors to messages: sending, reading, counting."""
 
 from handlers.base import JsonHandler, documented, within_limit
-from models import events
+from models import codec, events
 from models.conversation import Participant
 
 
@@ -92,7 +92,7 @@ class ConversationApi(JsonHandler):
     )
     async def get(self, participant_id: str, participant_type: str) -> None:
         path = {"participant_id": participant_id, "participant_type": participant_type}
-        other = events.convert(path, events.ParticipantPath)
+        other = codec.convert(path, events.ParticipantPath)
         query = self.query(events.ConversationQuery)
         work = self.shop.history.conversation(
             self.me,

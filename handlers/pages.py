@@ -11,7 +11,7 @@ from urllib.parse import quote
 from handlers.base import STATUS, PageHandler, within_limit
 from handlers.rows import conversation_row, peer_in, person, thread
 from handlers.views import ChatView, DemoView, InboxView, Thread, blank_thread
-from models import demo, events
+from models import codec, demo, events
 from models.conversation import Identity, Participant
 from models.errors import (
     ChatError,
@@ -48,7 +48,7 @@ class WritingPage(PageHandler):
     async def send(self, who: Identity, recipient: Participant, form: dict[str, str]) -> None:
         """Sends what a form holds. Raises what ``Chat.send`` raises."""
         fields = {"message": form.get("message", ""), "client_id": form.get("client_id") or None}
-        command = events.convert(
+        command = codec.convert(
             {"recipient_id": recipient.id, "recipient_type": recipient.type, **fields},
             events.SendMessage,
         )

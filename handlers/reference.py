@@ -37,7 +37,7 @@ from handlers.words import (
     http_sample,
     json_sample,
 )
-from models import events
+from models import codec, events
 from models.events import ErrorCode
 
 KINDS: Final = (
@@ -93,7 +93,7 @@ class Reference:
 
     @cached_property
     def document(self) -> bytes:
-        return events.encode(openapi.document(self._api, self._origin))
+        return codec.encode(openapi.document(self._api, self._origin))
 
     @cached_property
     def view(self) -> ReferenceView:
@@ -300,7 +300,7 @@ def _exchange(operation: Operation) -> list[Sample]:
 
 def _chosen(query: Struct) -> dict[str, Any]:
     """What of a query's example is not what is taken anyway."""
-    defaults = {field.encode_name: field.default for field in events.fields_of(type(query))}
+    defaults = {field.encode_name: field.default for field in codec.fields_of(type(query))}
     return {name: value for name, value in written(query).items() if value != defaults[name]}
 
 

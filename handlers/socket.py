@@ -14,7 +14,7 @@ from msgspec import Struct
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from handlers.base import SUBPROTOCOL, BaseHandler, or_not_at_all, within_limit
-from models import events
+from models import codec, events
 from models.errors import (
     BadRequest,
     ChatError,
@@ -113,10 +113,10 @@ class ChatSocket(BaseHandler, WebSocketHandler):
             return
         frame_id: Any = None
         try:
-            frame = events.decode_frame(message)
+            frame = codec.decode_frame(message)
             frame_id = frame.id
             await self._take(frame)
-        except events.FrameRefused as refused:
+        except codec.FrameRefused as refused:
             self._refuse(refused.error, refused.frame_id)
             self._count_refused_frame()
         except ChatError as error:
@@ -139,17 +139,17 @@ class ChatSocket(BaseHandler, WebSocketHandler):
 
     # --- Frames ---------------------------------------------------------------------------------
 
-    async def _take(self, frame: events.Frame) -> None:
+    async def _take(self, frame: codec.Frame) -> None:
         is_paced = self.connection.registered and frame.event in PACED_BY_PERSON
         if not is_paced:
             self._check_flood()
-        row = events.command_for(frame)
+        row = codec.command_for(frame)
         if not self.connection.registered and row.data is not events.RegisterUser:
             raise NotRegistered("register_user comes first.")
         if self._unanswered and row.data is not events.SendMessage:
             await asyncio.wait(self._unanswered)  # what follows a message takes effect after it
         try:
-            command = events.decode(frame.data, row.data)
+            command = codec.decode(frame.data, row.data)
             method = getattr(self.shop.chat, row.method)
             # A registration that goes on after its refusal would undo the next one.
             limited = or_not_at_all if row.data is events.RegisterUser else within_limit
@@ -199,11 +199,11 @@ class ChatSocket(BaseHandler, WebSocketHandler):
 
     def _acknowledge(self, frame_id: Any, data: Struct) -> None:
         if frame_id is not None:
-            self.connection.answer(events.encode_ack(frame_id, data))
+            self.connection.answer(codec.encode_ack(frame_id, data))
 
     def _refuse(self, error: ChatError, frame_id: Any) -> None:
         self.shop.metrics.refused(error)
-        self.connection.answer(events.encode_error(frame_id, events.error_data(error)))
+        self.connection.answer(codec.encode_error(frame_id, codec.error_data(error)))
 
     # --- Flooding -------------------------------------------------------------------------------
 
@@ -252,4 +252,4 @@ class ChatSocket(BaseHandler, WebSocketHandler):
 
     def finish_error(self, error: ChatError) -> None:
         self.set_header("Content-Type", "application/json; charset=utf-8")
-        self.write(events.encode(events.ErrorAnswer(events.error_data(error))))
+        self.write(codec.encode(events.ErrorAnswer(codec.error_data(error))))

@@ -17,6 +17,7 @@ from typing import Final, Literal
 from msgspec.structs import replace
 
 from models import events, wire
+from models.codec import encode_event
 from models.conversation import (
     Conversation,
     Identity,
@@ -26,7 +27,7 @@ from models.conversation import (
     moment,
 )
 from models.errors import ChatError, Forbidden, Invalid, NotFound, RateLimited, Unavailable
-from models.events import encode_event, timestamp
+from models.events import timestamp
 from models.guests import Guests
 from models.history import History
 from models.hub import CatchUp, Connection, Hub

@@ -2,21 +2,15 @@
 
 The socket and the REST doors decode with the same structs. The reference under ``/docs`` and
 ``/api/openapi.json`` are generated from them, docstrings and descriptions included. The two tables
-at the end are the only place where the names of events stand. No I/O, and no rules beyond the shape
+at the end are the only place where the names of events stand; `codec.py` reads and writes JSON
+with them. No I/O, and no rules beyond the shape
 of a single field: what a text may be is decided in ``text.py``, who may do what in ``chat.py``.
 """
 
-import json
-import re
 from datetime import UTC, datetime
-from functools import cache
-from typing import Annotated, Any, Final, Literal, TypeVar, cast
+from typing import Annotated, Any, Final, Literal
 
-import msgspec
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
-from msgspec.structs import FieldInfo, fields
-
-from models.errors import BadRequest, ChatError, Invalid
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 PARTICIPANT_ID_LENGTH: Final = 64
 CLIENT_ID_LENGTH: Final = 64
@@ -802,183 +796,6 @@ EVENTS: Final[dict[type[Struct], str]] = {
 }
 
 
-# --- Decoding and encoding ----------------------------------------------------------------------
-
-
-class Frame(Struct, frozen=True):
-    """The envelope of a client's frame, its ``data`` still undecoded."""
-
-    event: str
-    id: int | float | str | None = None
-    data: Raw = Raw(b"{}")
-
-
-class FrameRefused(Exception):
-    """A frame whose envelope is unusable; carries the ``id`` if one could be made out."""
-
-    def __init__(self, error: BadRequest, frame_id: int | float | str | None) -> None:
-        super().__init__(error.message)
-        self.error = error
-        self.frame_id = frame_id
-
-
-_S = TypeVar("_S", bound=Struct)
-
-_frame_decoder = msgspec.json.Decoder(Frame)
-_data_decoders = {row.data: msgspec.json.Decoder(row.data) for row in COMMANDS.values()}
-
-
-_encoder = msgspec.json.Encoder()
-
-# A hostile body may nest 200,000 arrays (RecursionError) or hold bytes that are no UTF-8.
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
 def timestamp(moment: datetime) -> Timestamp:
     """The wire's form of an aware time: ``2026-01-02T03:04:05.678Z``."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def decode_frame(text: str | bytes) -> Frame:
-    """Reads a frame's envelope. Raises ``FrameRefused``."""
-    try:
-        frame = _frame_decoder.decode(text)
-    except _UNREADABLE as error:
-        raise FrameRefused(BadRequest(_frame_fault(error)), _salvaged_id(text)) from None
-    if not _is_frame_id(frame.id):
-        reason = f"An id is a number or a string of up to {FRAME_ID_LENGTH} characters."
-        raise FrameRefused(BadRequest(reason), None)
-    return frame
-
-
-def command_for(frame: Frame) -> Command:
-    """The table's row for this frame's event. Raises ``BadRequest`` for an unknown one."""
-    try:
-        return COMMANDS[frame.event]
-    except KeyError:
-        raise BadRequest("This event is not known.") from None
-
-
-def decode(data: bytes | Raw, struct: type[_S]) -> _S:
-    """Decodes and checks one object. Raises ``BadRequest`` if it is no JSON, ``Invalid`` with the
-    field's name if a part of it is wrong."""
-    decoder = _data_decoders.get(struct)
-    try:
-        if decoder is not None:
-            return cast(_S, decoder.decode(data))  # the key is the type
-        return msgspec.json.decode(data, type=struct)
-    except msgspec.ValidationError as error:
-        raise _invalid(error) from None
-    except _UNREADABLE:
-        raise BadRequest("This is not JSON.") from None
-
-
-def convert(values: dict[str, Any], struct: type[_S]) -> _S:
-    """Checks plain values against a struct. Raises ``Invalid``."""
-    try:
-        return msgspec.convert(values, type=struct)
-    except msgspec.ValidationError as error:
-        raise _invalid(error) from None
-
-
-def from_texts(texts: dict[str, str], struct: type[_S]) -> _S:
-    """Checks what stands in an address against a struct. Raises ``Invalid``.
-
-    Numbers are written in digits; the lax mode of msgspec would take ``1.0`` and ``1e1`` as well.
-    """
-    numbers = _number_fields(struct)
-    return convert(
-        {
-            name: int(text) if name in numbers and _DIGITS.fullmatch(text) else text
-            for name, text in texts.items()
-        },
-        struct,
-    )
-
-
-def fields_of(struct: type[Struct]) -> tuple[FieldInfo, ...]:
-    """The fields of a struct, for whoever reads or documents it."""
-    return fields(struct)
-
-
-def error_data(error: ChatError) -> ErrorData:
-    """A refusal as it goes over the wire."""
-    return ErrorData(cast(ErrorCode, error.code), error.message, error.field, error.retry_after)
-
-
-def encode(value: object) -> bytes:
-    """JSON as bytes."""
-    return _encoder.encode(value)
-
-
-def encode_event(event: Struct) -> bytes:
-    """The frame of a server's event, its name taken from ``EVENTS``."""
-    return _encoder.encode({"event": EVENTS[type(event)], "data": event})
-
-
-def encode_ack(frame_id: int | float | str, data: Struct) -> bytes:
-    """The one answer to a frame that bore an ``id``."""
-    return _encoder.encode({"event": "ack", "id": frame_id, "data": data})
-
-
-def encode_error(frame_id: int | float | str | None, data: ErrorData) -> bytes:
-    """A refusal; ``id`` is null where the client gave none."""
-    return _encoder.encode({"event": "error", "id": frame_id, "data": data})
-
-
-def _is_frame_id(value: object) -> bool:
-    if isinstance(value, str):
-        return len(value) <= FRAME_ID_LENGTH
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-
-
-def _salvaged_id(text: str | bytes) -> int | float | str | None:
-    """The id of a frame that cannot be taken, so that its answer still finds its question."""
-    try:
-        value = json.loads(text, parse_constant=lambda name: None)
-    except (ValueError, RecursionError):
-        return None
-    frame_id = value.get("id") if isinstance(value, dict) else None
-    if not _is_frame_id(frame_id) or frame_id in (float("inf"), float("-inf")):
-        return None
-    try:
-        str(frame_id).encode()
-    except UnicodeEncodeError:  # a lone surrogate, which no answer could hold
-        return None
-    return frame_id
-
-
-def _frame_fault(error: Exception) -> str:
-    if isinstance(error, msgspec.ValidationError):
-        return 'A frame is an object: {"event": "…", "data": {…}, "id": …}.'
-    return "This is not JSON."
-
-
-_PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`\Z")
-_FORM = re.compile(r"\AExpected `str` matching regex")
-_DIGITS = re.compile(r"-?[0-9]{1,15}")
-_MISSING = re.compile(r"\AObject missing required field `(?P<name>[^`]+)`")
-
-
-def _invalid(error: msgspec.ValidationError) -> Invalid:
-    """msgspec's sentence, with the field's name taken out of it, and without expressions that only
-    programmers read."""
-    text = str(error)
-    path = found["path"] if (found := _PATH.search(text)) else ""
-    if missing := _MISSING.match(text):
-        name = missing["name"]
-        return Invalid(f"{name} is missing.", field=f"{path}.{name}" if path else name)
-    field = path or "data"
-    reason = _PATH.sub("", text).replace("`", "")
-    if _FORM.match(text):
-        reason = "it has characters that are not possible here"
-    return Invalid(f"{field} is not as it should be: {reason.rstrip('.')}.", field=field)
-
-
-@cache
-def _number_fields(struct: type[Struct]) -> frozenset[str]:
-    return frozenset(
-        field.encode_name
-        for field in fields(struct)
-        if "integer" in str(msgspec.json.schema(field.type))
-    )

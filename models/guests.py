@@ -12,9 +12,10 @@ from dataclasses import replace
 from typing import Final
 
 from models.accounts import Accounts
+from models.codec import encode_event
 from models.conversation import Conversation, Identity, Participant, Place, Step, StoredMessage
 from models.errors import Unauthorized, Unavailable
-from models.events import Reset, encode_event
+from models.events import Reset
 from models.hub import Hub
 from models.journal import Journal
 from models.ledger import Ledger

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from models.codec import encode_event
 from models.conversation import Identity, Participant, moment
 from models.events import (
     ContextChanged,
@@ -16,7 +17,6 @@ from models.events import (
     UpdateContext,
     UserStatusChanged,
     UserTyping,
-    encode_event,
     timestamp,
 )
 from models.hub import Connection, Hub

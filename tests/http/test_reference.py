@@ -28,7 +28,7 @@ from handlers.protocol import (
 )
 from handlers.routes import API, HEALTH, PAGES
 from handlers.socket import SOCKETS
-from models import events, tokens
+from models import codec, events, tokens
 from models.chat import CATCH_UP_MOST, CONVERSATIONS_SHOWN
 from models.events import ErrorCode
 from models.pace import RULES
@@ -102,7 +102,7 @@ async def page(server):
 @pytest.fixture(scope="module")
 def document():
     """The description, as a reader gets it: decoded from JSON."""
-    return json.loads(events.encode(openapi.document(API, ORIGIN)))
+    return json.loads(codec.encode(openapi.document(API, ORIGIN)))
 
 
 def operations_of(document):
@@ -161,14 +161,14 @@ async def test_every_anchor_is_there_once_and_every_link_leads_to_one(server, pa
 
 async def test_every_event_has_its_table_its_acknowledgement_and_its_samples(page):
     for name, row in events.COMMANDS.items():
-        for field in events.fields_of(row.data):
+        for field in codec.fields_of(row.data):
             assert f"{name}.{field.encode_name}" in page.ids
-        for field in events.fields_of(row.ack):
+        for field in codec.fields_of(row.ack):
             assert f"{name}.ack.{field.encode_name}" in page.ids
         assert len(page.samples[name]) == 2
     for struct, name in events.EVENTS.items():
         place = name if struct is not events.Message else "Message"
-        for field in events.fields_of(struct):
+        for field in codec.fields_of(struct):
             assert f"{place}.{field.encode_name}" in page.ids
         assert len(page.samples[name]) == 1
 
@@ -183,21 +183,21 @@ async def test_every_field_says_what_it_means(page):
 async def test_the_samples_of_events_are_what_the_program_reads_and_writes(page):
     for name, row in events.COMMANDS.items():
         asked, answered = page.samples[name]
-        frame = events.decode_frame(asked)
-        assert events.command_for(frame) is row
-        assert events.decode(frame.data, row.data) == EXAMPLES[row.data]
+        frame = codec.decode_frame(asked)
+        assert codec.command_for(frame) is row
+        assert codec.decode(frame.data, row.data) == EXAMPLES[row.data]
         answer = json.loads(answered)
         assert (answer["event"], answer["id"]) == ("ack", frame.id)
         assert msgspec.convert(answer["data"], row.ack) == EXAMPLES[row.ack]
     for struct, name in events.EVENTS.items():
         [heard] = page.samples[name]
-        assert json.loads(events.encode_event(EXAMPLES[struct])) == json.loads(heard)
+        assert json.loads(codec.encode_event(EXAMPLES[struct])) == json.loads(heard)
 
 
 async def test_the_samples_of_the_explanations_are_frames(page):
     asked, batch, error = page.samples["frames"]
-    frame = events.decode_frame(asked)
-    assert events.decode(frame.data, events.command_for(frame).data) == EXAMPLES[events.Typing]
+    frame = codec.decode_frame(asked)
+    assert codec.decode(frame.data, codec.command_for(frame).data) == EXAMPLES[events.Typing]
     names = set(events.EVENTS.values()) | {"ack"}
     assert {one["event"] for one in json.loads(batch)} <= names
     assert msgspec.convert(json.loads(error)["data"], events.ErrorData) == REFUSALS["invalid"]
@@ -264,7 +264,7 @@ async def test_every_call_is_on_the_page_with_all_that_goes_in_and_out(page):
         text = page.text(name)
         assert f"{operation.method.upper()} {operation.path} {call_.summary}" in text
         for struct, part in ((call_.query, "query"), (call_.answer, "answer")):
-            for field in events.fields_of(struct) if struct else ():
+            for field in codec.fields_of(struct) if struct else ():
                 assert f"{name}.{part}.{field.encode_name}" in page.ids
         for part in operation.parts:
             assert f"{name}.path.{part}" in page.ids
@@ -286,7 +286,7 @@ async def test_the_claims_on_the_page_are_those_that_are_read(page):
         ("token", TOKEN_CLAIMS, tokens._TokenClaims),
         ("identity", IDENTITY_CLAIMS, tokens._IdentityClaims),
     ):
-        fields = events.fields_of(read)
+        fields = codec.fields_of(read)
         assert {field.name for field in fields} == told.keys()
         assert {f"{kind}-{field.name}" for field in fields} <= set(page.ids)
         for field in fields:
@@ -340,7 +340,7 @@ def test_the_description_is_valid_openapi_3_1(document):
 async def test_the_description_is_served_with_the_servers_own_address(server):
     answer = await call(server, "GET", "/api/openapi.json")
     assert answer.headers["Content-Type"].startswith("application/json")
-    assert answer.body == json.loads(events.encode(openapi.document(API, server.url)))
+    assert answer.body == json.loads(codec.encode(openapi.document(API, server.url)))
     assert answer.body["servers"] == [{"url": server.url}]
 
 

@@ -11,7 +11,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import websocket_connect
 
 from handlers.sessions import own_path
-from models import events
+from models import codec
 from models.accounts import WRONG
 from models.conversation import Participant
 
@@ -23,7 +23,7 @@ async def ask(server, method, path, *, json=None, form=None, cookie=None, **head
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     body = None
     if json is not None:
-        body = events.encode(json).decode()
+        body = codec.encode(json).decode()
         sent["Content-Type"] = "application/json"
     elif form is not None:
         body = urlencode(form)

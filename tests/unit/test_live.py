@@ -3,8 +3,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from models.codec import encode_event
 from models.conversation import Identity, Participant
-from models.events import TYPING_SECONDS, encode_event
+from models.events import TYPING_SECONDS
 from models.hub import Connection, Hub
 from models.live import Live
 from models.presence import GRACE_SECONDS, Presence, TypingBoard
