@@ -1,10 +1,10 @@
 """Every object on the wire, as a typed struct: commands in, events out.
 
-The socket and the REST doors decode with the same structs. The reference under ``/docs`` and
-``/api/openapi.json`` are generated from them, docstrings and descriptions included. The two tables
-at the end are the only place where the names of events stand; `codec.py` reads and writes JSON
-with them. No I/O, and no rules beyond the shape
-of a single field: what a text may be is decided in ``text.py``, who may do what in ``chat.py``.
+The socket and the REST doors decode with the same structs (``codec.py``). The reference under
+``/docs`` and ``/api/openapi.json`` are generated from them, docstrings and descriptions included.
+The two tables at the end are the only place where the names of events stand. No I/O, and no rules
+beyond the shape of a single field: what a text may be is decided in ``text.py``, who may do what in
+``chat.py``.
 """
 
 from datetime import UTC, datetime
