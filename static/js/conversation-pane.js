@@ -6,7 +6,9 @@
 import { Announcer } from "./announcer.js";
 import { Banner } from "./banner.js";
 import { Composer } from "./composer.js";
+import { ConversationLine } from "./conversation-line.js";
 import { History } from "./history.js";
+import { JumpButton } from "./jump-button.js";
 import { part } from "./parts.js";
 import { isSame, keyOf } from "./people.js";
 import { showPresence } from "./presence.js";
@@ -19,7 +21,6 @@ import { words } from "./words.js";
 /** @typedef {import("./realtime/wire.js").Message} Message */
 /** @typedef {import("./realtime/wire.js").Conversation} Conversation */
 /** @typedef {import("./realtime/wire.js").User} User */
-/** @typedef {import("./realtime.js").RealtimeMessages} RealtimeMessages */
 /** @typedef {import("./people.js").Peer} Peer */
 /** @typedef {import("./post.js").Topic} Topic */
 
@@ -42,7 +43,9 @@ export class ConversationPane {
   #root;
   #parts;
   #thread;
+  #line;
   #view;
+  #jump;
   #composer;
   #banner;
   #announcer;
@@ -50,11 +53,6 @@ export class ConversationPane {
   #history;
   #marker;
   #unsubscribePost;
-  /** @type {RealtimeMessages | null} */
-  #realtime = null;
-  /** @type {(() => void)[]} */
-  #subscriptions = [];
-  #arrivedBelow = 0;
 
   /**
    * @param {HTMLElement} root
@@ -66,17 +64,28 @@ export class ConversationPane {
     this.#root = root;
     this.#parts = parts;
     this.#thread = new Thread(other, parts);
+    this.#line = new ConversationLine(this.#thread, {
+      message: (message) => this.#arrived(message),
+      typing: (typing) => this.#typists.heard(typing),
+      read: (seq, at) => this.#advance("read", seq, at),
+      readHere: (seq) => this.#marker.passed(seq),
+      advanced: (status, seq) => this.#advance(status, seq, null),
+      presence: (status) => this.#showPresence(status),
+      registered: (conversations) => this.#registered(conversations),
+      reset: () => void this.#reload({ newLine: false }),
+      connection: (change) => this.#banner.connectionChanged(change),
+    });
     this.#view = new TimelineView(root, clock, {
       older: () => this.#loadOlder(),
-      jump: () => void this.#jumpToEnd(),
       looked: () => this.#looked(),
       again: (clientId) => post.again(clientId),
       remove: (clientId) => post.remove(clientId),
     });
+    this.#jump = new JumpButton(root, () => void this.#jumpToEnd());
     this.#composer = new Composer(root, {
       send: (text) => void this.#send(text),
       keepDraft: (text) => drafts.keep(this.#owner, keyOf(this.peer), text),
-      typing: (isTyping) => this.#tellTyping(isTyping),
+      typing: (isTyping) => this.#line.tellTyping(isTyping),
     });
     this.#banner = new Banner(part(root, "banner", HTMLElement), parts.login ?? null);
     this.#announcer = new Announcer(part(root, "news", HTMLElement));
@@ -140,51 +149,14 @@ export class ConversationPane {
   /**
    * Follows a connection; `change` is what was last heard of it.
    *
-   * @param {RealtimeMessages} realtime
+   * @param {import("./realtime.js").RealtimeMessages} realtime
    * @param {import("./realtime.js").Change | null} [change]
    */
   attach(realtime, change = null) {
-    this.#unsubscribe();
-    this.#realtime = realtime;
     if (change !== null) {
       this.#banner.connectionChanged(change);
     }
-    this.#subscriptions = [
-      realtime.onNewMessage((message) => this.#arrived(message)),
-      realtime.onTyping((data) => this.#heardTyping(data)),
-      realtime.onMessageRead(({ conversation_id, seq, read_at, user_id, user_type }) => {
-        if (conversation_id === this.conversationId) {
-          this.#read(seq, read_at, { id: user_id, type: user_type });
-        }
-      }),
-      realtime.onMessageDelivered(({ conversation_id, seq }) => {
-        if (conversation_id === this.conversationId) {
-          this.#advance("delivered", seq, null);
-        }
-      }),
-      realtime.onMessageUpdated(({ conversation_id, seq, changes }) => {
-        if (conversation_id === this.conversationId && changes.status) {
-          this.#advance(changes.status, seq, null);
-        }
-      }),
-      realtime.onUserStatusChanged(({ user_id, user_type, status }) => {
-        if (isSame(this.peer, { id: user_id, type: user_type })) {
-          this.#showPresence(status);
-        }
-      }),
-      realtime.onOnlineUsers(({ users }) => {
-        const peer = users.find((user) => isSame(this.peer, user));
-        this.#showPresence(peer?.status ?? "offline");
-      }),
-      realtime.onReset(({ conversation_id }) => {
-        if (conversation_id === this.conversationId) {
-          void this.#reload({ newLine: false });
-        }
-      }),
-      realtime.onRegistered(({ conversations }) => this.#registered(conversations)),
-      realtime.onConnectionChanged((news) => this.#banner.connectionChanged(news)),
-    ];
-    this.#join();
+    this.#line.follow(realtime);
   }
 
   focus() {
@@ -192,17 +164,15 @@ export class ConversationPane {
   }
 
   close() {
-    if (this.#realtime && this.conversationId) {
-      this.#realtime.leaveRoom(this.conversationId).catch(() => {}); // onError has told it
-    }
-    this.#composer.close();
+    this.#composer.close(); // which tells that typing is over
+    this.#line.close();
     this.#view.close();
+    this.#jump.close();
     this.#typists.close();
     this.#announcer.close();
     this.#banner.close();
     this.#history.close();
     this.#marker.close();
-    this.#unsubscribe();
     this.#unsubscribePost();
   }
 
@@ -217,14 +187,7 @@ export class ConversationPane {
     this.#composer.text = this.#composer.text || draft;
     this.#thread.takePending();
     this.#draw({ follow: true });
-    this.#view.offerJump(0, false);
-  }
-
-  #unsubscribe() {
-    for (const unsubscribe of this.#subscriptions) {
-      unsubscribe();
-    }
-    this.#subscriptions = [];
+    this.#jump.hide();
   }
 
   // --- Out ---
@@ -246,46 +209,31 @@ export class ConversationPane {
     this.#draw({ follow: false });
   }
 
-  /** @param {boolean} isTyping */
-  #tellTyping(isTyping) {
-    const { id, type } = this.peer;
-    this.#realtime?.typing({ recipient_id: id, recipient_type: type, is_typing: isTyping });
-  }
-
   #looked() {
-    if (this.#view.isNearEnd && !this.#timeline.hasMoreAfter && this.#arrivedBelow > 0) {
-      this.#arrivedBelow = 0;
-      this.#view.offerJump(0, false);
+    if (this.#view.isNearEnd && !this.#timeline.hasMoreAfter) {
+      this.#jump.hide();
     }
     this.#marker.looked();
   }
 
   /** @param {number} seq */
   #tellRead(seq) {
-    const conversation_id = this.conversationId;
-    this.#realtime?.markAsRead({ conversation_id, seq }).catch(() => {}); // onError has told it
-    this.#parts.onRead?.(conversation_id, seq);
-  }
-
-  #join() {
-    if (this.#realtime && this.conversationId !== "") {
-      this.#realtime.joinRoom(this.conversationId).catch(() => {}); // onError has told it
-    }
+    this.#line.tellRead(seq);
+    this.#parts.onRead?.(this.conversationId, seq);
   }
 
   // --- In ---
 
   /** @param {Message} message */
   #arrived(message) {
-    if (!this.#thread.holds(message)) {
-      return;
-    }
     const wasNearEnd = this.#view.isNearEnd && !this.#timeline.hasMoreAfter;
     const entry = this.#take(message);
     if (entry.sender === "theirs") {
       this.#typists.stopped(keyOf(this.peer));
       this.#announcer.arrived(entry.name || this.peer.name);
-      this.#arrivedBelow += wasNearEnd ? 0 : 1;
+      if (!wasNearEnd) {
+        this.#jump.count();
+      }
       if (!document.hasFocus()) {
         this.#timeline.drawNewLine(this.#marker.readSeq);
       }
@@ -294,7 +242,7 @@ export class ConversationPane {
       this.#timeline.trimStart();
     }
     this.#draw({ follow: true, animate: true });
-    this.#view.offerJump(this.#arrivedBelow, this.#timeline.hasMoreAfter);
+    this.#jump.show(this.#timeline.hasMoreAfter);
     this.#fillGap();
   }
 
@@ -303,29 +251,9 @@ export class ConversationPane {
     const wasKnown = this.conversationId !== "";
     const entry = this.#thread.take(message);
     if (!wasKnown) {
-      this.#join();
+      this.#line.join();
     }
     return entry;
-  }
-
-  /** @param {import("./realtime/wire.js").UserTyping} data */
-  #heardTyping(data) {
-    if (isSame(this.peer, { id: data.sender_id, type: data.sender_type })) {
-      this.#typists.heard(data);
-    }
-  }
-
-  /**
-   * @param {number} seq
-   * @param {string} at
-   * @param {Peer} reader
-   */
-  #read(seq, at, reader) {
-    if (isSame(reader, this.peer)) {
-      this.#advance("read", seq, at);
-    } else {
-      this.#marker.passed(seq); // in another tab of ours
-    }
   }
 
   /**
@@ -368,17 +296,16 @@ export class ConversationPane {
       this.#thread.takeNewest(page);
       if (page.conversation) {
         this.#sync(page.conversation);
-        this.#realtime?.setPosition(this.conversationId, this.lastSeq);
+        this.#line.has(this.lastSeq);
       }
       if (!wasKnown) {
-        this.#join();
+        this.#line.join();
       }
       if (newLine) {
         this.#timeline.drawNewLine(this.#marker.readSeq);
       }
-      this.#arrivedBelow = 0;
       this.#draw({ follow: true });
-      this.#view.offerJump(0, false);
+      this.#jump.hide();
     });
   }
 
@@ -387,7 +314,7 @@ export class ConversationPane {
       void this.#history.before(this.#timeline.firstSeq, (page) => {
         this.#thread.takeOlder(page);
         this.#draw({ follow: false });
-        this.#view.offerJump(this.#arrivedBelow, this.#timeline.hasMoreAfter);
+        this.#jump.show(this.#timeline.hasMoreAfter);
       });
     }
   }

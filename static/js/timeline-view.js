@@ -8,7 +8,6 @@
 
 import { MessageView } from "./message-view.js";
 import { clone, part } from "./parts.js";
-import { words } from "./words.js";
 
 /** Whoever is as near to the end as this follows the conversation. */
 const NEAR_END_PX = 100;
@@ -19,7 +18,6 @@ const NEAR_END_PX = 100;
 /**
  * @typedef {object} Acts what the reader did
  * @property {() => void} older wants older messages
- * @property {() => void} jump wants to go to the end
  * @property {() => void} looked sees other messages than before
  * @property {(clientId: string) => void} again
  * @property {(clientId: string) => void} remove
@@ -29,8 +27,6 @@ export class TimelineView {
   #scroller;
   #list;
   #older;
-  #jump;
-  #jumpText;
   #empty;
   #day;
   #newLine;
@@ -57,8 +53,6 @@ export class TimelineView {
     this.#scroller = part(root, "timeline", HTMLElement);
     this.#list = part(root, "rows", HTMLOListElement);
     this.#older = part(root, "older", HTMLAnchorElement);
-    this.#jump = part(root, "jump", HTMLButtonElement);
-    this.#jumpText = part(root, "jump-text", HTMLElement);
     this.#empty = part(root, "empty", HTMLElement);
     this.#day = part(root, "day", HTMLTemplateElement);
     this.#newLine = part(root, "new-line", HTMLTemplateElement);
@@ -127,15 +121,6 @@ export class TimelineView {
     this.#scroller.scrollTop = 0;
   }
 
-  /**
-   * @param {number} count of messages that arrived below
-   * @param {boolean} isCutOff the newest are not shown at all
-   */
-  offerJump(count, isCutOff) {
-    this.#jump.hidden = count === 0 && !isCutOff;
-    this.#jumpText.textContent = count > 0 ? words.newMessages(count) : words.newestMessages;
-  }
-
   /** @param {boolean} isBusy */
   showLoading(isBusy) {
     this.#scroller.setAttribute("aria-busy", String(isBusy));
@@ -158,12 +143,11 @@ export class TimelineView {
       },
       { signal },
     );
-    this.#jump.addEventListener("click", () => this.#acts.jump(), { signal });
     this.#list.addEventListener("click", (event) => this.#clicked(event), { signal });
     this.#scroller.addEventListener(
       "scroll",
       () => {
-        if (this.isNearEnd && !this.#jump.hidden) {
+        if (this.isNearEnd) {
           this.#acts.looked();
         }
       },
