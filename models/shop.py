@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from models.accounts import Accounts
@@ -30,10 +30,12 @@ class Shop:
     """The parts of one shop, made inside the running loop.
 
     ``settings`` must have their secrets. Nothing happens before ``open``; ``work`` must run for as
-    long as anybody is served.
+    long as anybody is served. ``now`` is what messages and visits are dated by.
     """
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, *, now: Callable[[], float] = time.time
+    ) -> None:
         self.settings = settings
         self.store = store
         self.metrics = Metrics()
@@ -41,8 +43,8 @@ class Shop:
         self.pace = Pace(enabled=settings.rate_limits)
         self.tokens = Tokens(settings.secret, settings.identity_secret)
         self.accounts = Accounts(store, self.tokens, self.pace)
-        self.ledger = Ledger(store)
-        self.journal = Journal(store, self.ledger, self.metrics)
+        self.ledger = Ledger(store, now=now)
+        self.journal = Journal(store, self.ledger, self.metrics, now=now)
         presence = Presence()
         self.history = History(store, self.ledger, presence)
         self.guests = Guests(store, self.ledger, self.journal, self.hub, self.accounts, self.tokens)
@@ -51,12 +53,13 @@ class Shop:
             ledger=self.ledger,
             journal=self.journal,
             hub=self.hub,
-            live=Live(self.hub, presence, TypingBoard()),
+            live=Live(self.hub, presence, TypingBoard(), now=now),
             history=self.history,
             guests=self.guests,
             tokens=self.tokens,
             pace=self.pace,
             metrics=self.metrics,
+            now=now,
         )
         self.accounts.on_revoked = self.hub.close_refused
         self.pace.on_limit = self.metrics.limited
