@@ -28,8 +28,10 @@ ONLY_IN = {
     "argon2": "models/passwords.py",
     "bleach": "models/text.py",
     "bson": "models/store.py",
+    "coloraide": "models/accent.py",
     "jwt": "models/tokens.py",
     "motor": "models/store.py",
+    "PIL": "models/picture.py",
     "prometheus_client": "models/metrics.py",
     "pymongo": "models/store.py",
 }
