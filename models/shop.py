@@ -14,6 +14,7 @@ from models.hub import Hub
 from models.journal import Journal
 from models.ledger import Ledger
 from models.live import Live
+from models.looks import Looks
 from models.metrics import Metrics
 from models.pace import Pace
 from models.presence import Presence, TypingBoard
@@ -46,6 +47,7 @@ class Shop:
         self.ledger = Ledger(store, now=now)
         self.journal = Journal(store, self.ledger, self.metrics, now=now)
         presence = Presence()
+        self.preferences = Looks(store, now=now)
         self.history = History(store, self.ledger, presence)
         self.guests = Guests(store, self.ledger, self.journal, self.hub, self.accounts, self.tokens)
         self.chat = Chat(
@@ -74,6 +76,7 @@ class Shop:
         """
         self.chat.epoch = await self.store.prepare()
         await self.accounts.refresh()
+        await self.preferences.refresh()
         await self.ledger.mend()
         await self.guests.resume()
 
@@ -85,6 +88,7 @@ class Shop:
             "clock": self.chat.keep_time(),
             "last seen": self.chat.keep_last_seen(),
             "accounts": self.accounts.watch(),
+            "preferences": self.preferences.watch(),
             "lag": self.metrics.watch_lag(),
         }
 
@@ -111,4 +115,5 @@ class Shop:
     def close(self) -> None:
         """Lets go of threads and connections."""
         self.accounts.close()
+        self.preferences.close()
         self.store.close()

@@ -12,7 +12,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple, TypeVar, cast
 
@@ -24,6 +24,8 @@ from pymongo.server_api import ServerApi
 
 from models.conversation import Conversation, Participant, Place, Step, StoredMessage
 from models.errors import Unavailable
+from models.picture import Picture
+from models.preferences import Preferences
 
 Document = dict[str, Any]
 _T = TypeVar("_T")
@@ -599,6 +601,33 @@ class Store:
             result = await self._db.participants.update_one({"_id": key}, {"$set": change})
         return bool(result.matched_count)
 
+    # --- Sellers' preferences -------------------------------------------------------------------
+
+    async def preferences(self) -> dict[str, Preferences]:
+        """What all sellers who chose something chose, by their keys."""
+        where = {"type": "Seller", "preferences": {"$exists": True}}
+        async with _driver():
+            found = await self._db.participants.find(where, {"preferences": 1}).to_list(None)
+        return {document["_id"]: _preferences(document["preferences"]) for document in found}
+
+    async def write_preferences(
+        self, key: str, chosen: Preferences, logo: Picture | None = None
+    ) -> None:
+        """Stores what a seller who is known chose, and their new logo, if there is one."""
+        async with _driver():
+            if logo is not None:
+                picture = {"content": logo.content, "type": logo.type}
+                await self._db.logos.update_one({"_id": key}, {"$set": picture}, upsert=True)
+            change = {"$set": {"preferences": asdict(chosen)}}
+            await self._db.participants.update_one({"_id": key}, change)
+            if not chosen.logo:
+                await self._db.logos.delete_one({"_id": key})
+
+    async def logo(self, key: str) -> Picture | None:
+        async with _driver():
+            document = await self._db.logos.find_one({"_id": key})
+        return None if document is None else Picture(document["content"], document["type"])
+
     # --- Revocations ----------------------------------------------------------------------------
 
     async def revoke(self, entry: str, expires_at: datetime) -> bool:
@@ -779,3 +808,9 @@ def _participant(document: Document) -> StoredParticipant:
         tokens_valid_from=document.get("tokens_valid_from", 0),
         disabled=document.get("disabled", False),
     )
+
+
+def _preferences(document: Document) -> Preferences:
+    """What an older Shopbell did not know is as it is at first; a newer one's choices are left."""
+    known = {field.name for field in fields(Preferences)}
+    return Preferences(**{name: chosen for name, chosen in document.items() if name in known})

@@ -19,6 +19,7 @@ MESSAGE_CHARACTERS: Final = 4000
 SUBJECT_CHARACTERS: Final = 200
 NAME_CHARACTERS: Final = 80
 TITLE_CHARACTERS: Final = 200  # of a page or a product
+GREETING_CHARACTERS: Final = 200
 
 # Half a surrogate pair is no character: neither UTF-8 nor the database takes it.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -57,6 +58,15 @@ def clean_name(text: str) -> str:
 def clean_title(text: str) -> str:
     """The title of a page, on one line, cut to what a display takes. It may be empty."""
     return _one_line(_BIDI_CONTROLS.sub("", text))[:TITLE_CHARACTERS].rstrip()
+
+
+def clean_greeting(text: str) -> str:
+    """A shop's greeting, on one line. It may be empty. Raises ``Invalid``."""
+    cleaned = _one_line(_BIDI_CONTROLS.sub("", text))
+    if len(cleaned) > GREETING_CHARACTERS:
+        reason = f"A greeting has at most {GREETING_CHARACTERS} characters."
+        raise Invalid(reason, field="greeting")
+    return "" if _is_blank(cleaned) else cleaned
 
 
 def _one_line(text: str) -> str:
