@@ -1,10 +1,12 @@
-"""Scripts, styles and images, as files."""
+"""What pages are made of: the bundles that they ask for, and every file as it is written."""
 
 from typing import Any, Final
 
 from tornado import web
 
 from handlers.base import refuse_secrets
+from handlers.bundles import bundle
+from handlers.compression import Packed, reads_gzip
 from models.errors import BadRequest
 
 # An address with a version never changes its content; a script module has none, because a module
@@ -12,8 +14,8 @@ from models.errors import BadRequest
 VERSIONED_SECONDS: Final = 365 * 24 * 60 * 60
 
 
-class Assets(web.StaticFileHandler):
-    """``/static/…``: public, and free for modules on other origins to import."""
+class PublicHandler(web.RequestHandler):
+    """A door that is the same for everybody and asks nobody who they are."""
 
     def prepare(self) -> None:
         try:
@@ -26,6 +28,56 @@ class Assets(web.StaticFileHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "same-origin")
         self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        missing = status_code == 404
+        self.write("There is no such file.\n" if missing else "This request is not understood.\n")
+
+
+class PackedHandler(PublicHandler):
+    """A door behind which a ``Packed`` text stands."""
+
+    def send(self, packed: Packed) -> None:
+        """Answers with it, compressed for who can read that; "not modified" to who has it."""
+        self.set_header("Content-Type", packed.kind)
+        self.set_header("Vary", "Accept-Encoding")
+        self.set_header("Etag", f'W/"{packed.digest}"')
+        if self.check_etag_header():
+            self.set_status(304)
+        elif reads_gzip(self.request.headers.get("Accept-Encoding", "")):
+            self.set_header("Content-Encoding", "gzip")
+            self.write(packed.zipped)
+        else:
+            self.write(packed.plain)
+
+
+class Bundles(PackedHandler):
+    """``/assets/DIGEST/NAME``: what a page is made of, kept by browsers under its digest.
+
+    A page that an older server rendered asks for a digest that is no more. It gets today's file,
+    which is not kept: a page with a newer script goes on, one without any does not.
+    """
+
+    def get(self, digest: str, name: str) -> None:
+        try:
+            packed = bundle(name)
+        except KeyError:
+            raise web.HTTPError(404) from None
+        is_current = digest == packed.digest
+        kept = f"public, max-age={VERSIONED_SECONDS}, immutable"
+        self.set_header("Cache-Control", kept if is_current else "no-cache")
+        self.send(packed)
+
+    def head(self, digest: str, name: str) -> None:
+        self.get(digest, name)
+
+
+class Assets(PublicHandler, web.StaticFileHandler):
+    """``/static/…``: the files as they are written, free for modules on other origins to import."""
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
         self.set_header("Access-Control-Allow-Origin", "*")
         self.set_header("Cross-Origin-Resource-Policy", "cross-origin")
 
@@ -44,8 +96,3 @@ class Assets(web.StaticFileHandler):
 
     def get_cache_time(self, path: str, modified: Any, mime_type: str) -> int:
         return VERSIONED_SECONDS if "v" in self.request.arguments else 0
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        self.set_header("Content-Type", "text/plain; charset=utf-8")
-        missing = status_code == 404
-        self.write("There is no such file.\n" if missing else "This request is not understood.\n")

@@ -7,7 +7,7 @@ from typing import Any, Final
 from tornado import web
 
 from handlers import conversations, health, messages, pages, reference, sessions, widget
-from handlers.assets import Assets
+from handlers.assets import Assets, Bundles, PublicHandler
 from handlers.base import JsonHandler, PageHandler, Parts, log
 from handlers.socket import ChatSocket
 from models.chat import FRAME_BYTES
@@ -85,6 +85,7 @@ def application(parts: Parts) -> web.Application:
             *PAGES,
             *HEALTH,
             (r"/ws", ChatSocket),
+            (r"/assets/([0-9a-f]{16})/([a-z-]+\.(?:css|js))", Bundles),
             (r"/static/(.*)", Assets, {"path": str(STATIC)}),
             (r"/api(?:/.*)?", UnknownApi),
         ],
@@ -102,7 +103,7 @@ def application(parts: Parts) -> web.Application:
 
 def _log_request(handler: web.RequestHandler) -> None:
     """One line a request. The query is left out: it may hold what nobody should read."""
-    if isinstance(handler, Assets) and handler.get_status() < 400:
+    if isinstance(handler, PublicHandler) and handler.get_status() < 400:
         return
     who = getattr(handler, "who", None)
     extra: dict[str, Any] = {

@@ -5,7 +5,7 @@ from typing import Final
 
 import jinja2
 
-from handlers.modules import modules_of
+from handlers.bundles import bundle_address
 
 TEMPLATES: Final = Path(__file__).parent.parent / "templates"
 
@@ -19,5 +19,5 @@ def template_environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["modules_of"] = modules_of
+    environment.globals["bundle_address"] = bundle_address
     return environment

@@ -1,0 +1,84 @@
+"""The scripts and style sheets of pages: each page has one file of either, joined, without comments
+and spaces, compressed, under an address that names its content.
+
+They are made from ``static/`` at their first use and kept in memory; a change of a file shows after
+a restart. The files themselves stay served as they are written, see ``assets.py``.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import rcssmin
+import rjsmin
+
+from handlers.compression import Packed
+from handlers.modules import joined
+
+STATIC: Final = Path(__file__).parent.parent / "static"
+SCRIPTS: Final = STATIC / "js"
+SHEETS: Final = STATIC / "css"
+
+JAVASCRIPT: Final = "text/javascript; charset=utf-8"
+CSS: Final = "text/css; charset=utf-8"
+
+# Which components a page shows. Every page begins with the same sheets, of which the first fixes
+# the order of the layers, and ends with the utilities.
+_FIRST: Final = ("tokens", "reset", "base", "layout", "button")
+_CONVERSATION: Final = ("banner", "message", "timeline", "composer")
+_INBOX: Final = ("avatar", "badge", "header", *_CONVERSATION, "conversation-list")
+PAGES: Final[dict[str, tuple[str, ...]]] = {
+    "chat.css": (*_FIRST, "avatar", *_CONVERSATION, "chat", "utilities"),
+    "widget.css": (*_FIRST, "avatar", "header", *_CONVERSATION, "widget", "utilities"),
+    "inbox.css": (*_FIRST, *_INBOX, "side", "utilities"),
+    "inbox-widget.css": (*_FIRST, *_INBOX, "utilities"),
+    "login.css": (*_FIRST, "field", "login", "utilities"),
+    "error.css": (*_FIRST, "timeline", "utilities"),
+    "docs.css": (*_FIRST, "docs", "utilities"),
+    "demo.css": ("demo",),  # a shop of its own, on which the chat is a guest
+}
+
+
+def bundle_address(name: str) -> str:
+    """Where a page finds a bundle. Raises ``KeyError`` if there is none of this name."""
+    return f"/assets/{bundle(name).digest}/{name}"
+
+
+def bundle(name: str) -> Packed:
+    """``chat.js`` is that module with all that it imports, ``chat.css`` the sheets of that page.
+
+    Raises ``KeyError`` if there is no such thing.
+    """
+    if name in PAGES:
+        return _style(name)
+    if name in _entries():
+        return _script(name)
+    raise KeyError(name)
+
+
+@cache
+def _entries() -> frozenset[str]:
+    return frozenset(path.name for path in SCRIPTS.glob("*.js"))
+
+
+@cache
+def _script(name: str) -> Packed:
+    return Packed.of(minified_script(joined(SCRIPTS / name)), JAVASCRIPT)
+
+
+@cache
+def _style(name: str) -> Packed:
+    texts = [(SHEETS / f"{sheet}.css").read_text(encoding="utf-8") for sheet in PAGES[name]]
+    return Packed.of(minified_style("".join(texts)), CSS)
+
+
+def minified_script(text: str) -> str:
+    """A script without its comments and spaces; its names stay."""
+    small: str = rjsmin.jsmin(text)
+    return small
+
+
+def minified_style(text: str) -> str:
+    """A style sheet without its comments and spaces."""
+    small: str = rcssmin.cssmin(text)
+    return small

@@ -1,0 +1,43 @@
+import gzip
+import re
+
+import pytest
+
+from handlers.bundles import PAGES, SHEETS, bundle, bundle_address
+from handlers.templates import TEMPLATES
+
+NAMED = re.compile(r"""\b(?:script|styles)\("([^"]+)"\)""")
+
+
+def test_every_page_asks_for_bundles_that_there_are():
+    asked = {name for path in TEMPLATES.glob("*.html") for name in NAMED.findall(path.read_text())}
+    assert asked >= {"chat.js", "chat.css", "widget-frame.js", "inbox.js"}
+    assert asked >= set(PAGES), "and none is made that no page asks for"
+    for name in asked:
+        assert bundle(name).plain
+
+
+def test_an_address_names_the_content():
+    digest = bundle("chat.css").digest
+    assert re.fullmatch("[0-9a-f]{16}", digest)
+    assert bundle_address("chat.css") == f"/assets/{digest}/chat.css"
+    assert bundle("chat.css") is bundle("chat.css"), "made once"
+    assert len({bundle(name).digest for name in PAGES}) == len(PAGES)
+
+
+@pytest.mark.parametrize("name", ["none.js", "../js/chat.js", "realtime/wire.js", "tokens.css"])
+def test_what_is_no_bundle_has_no_address(name):
+    with pytest.raises(KeyError):
+        bundle_address(name)
+
+
+@pytest.mark.parametrize("name", sorted(set(PAGES) - {"demo.css"}))
+def test_the_order_of_the_layers_stays_the_first_thing_that_is_said(name):
+    assert bundle(name).plain.startswith(b"@layer reset,tokens,base,layout,components,utilities;")
+
+
+def test_a_bundle_is_small_and_loses_nothing_when_it_is_packed():
+    packed = bundle("inbox.css")
+    written = sum(len((SHEETS / f"{sheet}.css").read_bytes()) for sheet in PAGES["inbox.css"])
+    assert len(packed.zipped) < len(packed.plain) / 3 < written / 3
+    assert gzip.decompress(packed.zipped) == packed.plain
