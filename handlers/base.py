@@ -34,6 +34,7 @@ from models.errors import (
 from models.shop import Shop
 
 BODY_BYTES: Final = 64 * 1024  # CONTRACT section 5
+LENGTH_DIGITS: Final = 16  # Python refuses to read a number of some thousands
 FORM_FIELDS: Final = 100
 ANSWER_SECONDS: Final = 4.8  # CONTRACT section 4: `unavailable` within 5 s
 COOKIE: Final = "shopbell_session"
@@ -190,8 +191,7 @@ class BaseHandler(web.RequestHandler):
 
     def prepare(self) -> None:
         self.address = self._visitor()
-        if int(self.request.headers.get("Content-Length", "0") or 0) > BODY_BYTES:
-            raise TooLarge("A body may have 64 KiB.")
+        self._check_length()
         refuse_secrets(self.request)
         self._compare_scheme()
         try:
@@ -203,6 +203,15 @@ class BaseHandler(web.RequestHandler):
         self._check_own_page()
         if self.who is None and not self.public:
             raise Unauthorized
+
+    def _check_length(self) -> None:
+        """As a body comes in pieces, this door is asked before Tornado looks at its length."""
+        length = self.request.headers.get("Content-Length", "0")
+        if not (length.isascii() and length.isdigit()):
+            raise BadRequest("Content-Length is a number of bytes.")
+        # A number that is longer than the limit's need not be read to be known.
+        if len(length) > LENGTH_DIGITS or int(length) > BODY_BYTES:
+            raise TooLarge("A body may have 64 KiB.")
 
     def _compare_scheme(self) -> None:
         """A proxy of ours tells how the browser came. ``public-url`` decides over cookies and

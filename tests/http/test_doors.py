@@ -1,6 +1,8 @@
 """What holds for every door alike."""
 
+import asyncio
 import time
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -47,6 +49,37 @@ async def test_an_id_that_is_none_is_nobody(server, id_):
     token = server.token("Buyer", "maya")
     answer = await call(server, "GET", f"/api/messages/conversation/{id_}/Seller", token=token)
     assert answer.refusal == (400, "invalid")
+
+
+async def raw(server, request):
+    """All that comes back for the bytes of a request, until the server hangs up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(server.url).port)
+    writer.write(request.encode("latin1"))
+    await writer.drain()
+    answer = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    return answer.decode("latin1")
+
+
+# The last two are digits to Python: an Arabic one in UTF-8, and a raised one in Latin 1.
+NO_LENGTHS = ["", "abc", "-1", "+5", "1_0", "0x5", "5, 5", "Ù¡", "²"]
+
+
+@pytest.mark.parametrize("path", ["/api/messages/send", "/chat/omar", "/ws", "/nothing"])
+async def test_a_length_that_is_none_is_refused_and_nothing_behind_it_is_read(server, path):
+    behind = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    for length in NO_LENGTHS:
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
+        answer = await raw(server, head + behind)
+        assert answer.startswith("HTTP/1.1 400 Bad Request\r\n"), length
+        assert answer.count("HTTP/1.1 ") == 1, length
+        assert "Content-Length is a number of bytes." in answer, length
+
+
+async def test_a_length_beyond_all_numbers_is_too_large(server):
+    for length in ["65537", "9" * 30, "9" * 9000]:
+        head = f"POST /api/messages/send HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
+        assert (await raw(server, head)).startswith("HTTP/1.1 413 ")
 
 
 async def test_a_plain_request_to_the_socket_is_told_so(server):
