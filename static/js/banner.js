@@ -1,80 +1,91 @@
-/** One line of news under the header: the connection first, then the login. */
+/** One line of news under the header: the connection first, then what could not be loaded. */
 
+import { find, part } from "./parts.js";
 import { words } from "./words.js";
 
 /** A short break is nobody's news. */
 const PATIENCE_MS = 5_000;
 
 /** @typedef {{words: string, act: () => void}} Action */
+/** @typedef {{kind: "waiting" | "problem", words: string, action: Action | null}} News */
 
 export class Banner {
   #element;
+  #text;
+  #button;
   #login;
+  /** @type {News | null} */
+  #connection = null;
+  /** @type {News | null} */
+  #loading = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
+  #listeners = new AbortController();
 
   /**
-   * @param {HTMLElement} element
+   * @param {HTMLElement} root
    * @param {Action | null} login what helps whoever is signed out
    */
-  constructor(element, login) {
-    this.#element = element;
+  constructor(root, login) {
+    this.#element = part(root, "banner", HTMLElement);
+    this.#text = find(this.#element, ".banner__words", HTMLElement);
+    this.#button = find(this.#element, "button", HTMLButtonElement);
     this.#login = login;
+    this.#button.addEventListener("click", () => this.#shown?.action?.act(), {
+      signal: this.#listeners.signal,
+    });
   }
 
   /** @param {{state: string, reason?: string}} change */
   connectionChanged({ state, reason }) {
     if (state === "connected" || (state === "closed" && reason === "disconnect")) {
-      this.#hide();
+      this.#tell(null);
     } else if (state === "closed" && reason === "unauthorized") {
-      this.#show("problem", words.signedOut, this.#login);
+      this.#tell({ kind: "problem", words: words.signedOut, action: this.#login });
     } else if (state === "closed") {
-      this.#show("problem", words.unreachable, { words: words.reload, act: () => location.reload() });
+      const action = { words: words.reload, act: () => location.reload() };
+      this.#tell({ kind: "problem", words: words.unreachable, action });
     } else {
-      this.#timer ??= setTimeout(() => this.#show("waiting", words.connecting, null), PATIENCE_MS);
+      this.#timer ??= setTimeout(
+        () => this.#tell({ kind: "waiting", words: words.connecting, action: null }),
+        PATIENCE_MS,
+      );
     }
   }
 
-  /**
-   * Something went wrong on the page itself.
-   *
-   * @param {string} text
-   * @param {Action | null} action
-   */
-  say(text, action) {
-    this.#show("problem", text, action);
+  /** @param {(() => void) | null} again tries once more; null when all came */
+  loadingFailed(again) {
+    const action = again && { words: words.tryAgain, act: again };
+    this.#loading = action && { kind: "problem", words: words.notLoaded, action };
+    this.#show();
   }
 
   close() {
-    this.#hide();
+    this.#listeners.abort();
+    this.#loading = null;
+    this.#tell(null);
   }
 
-  #hide() {
+  get #shown() {
+    return this.#connection ?? this.#loading;
+  }
+
+  /** @param {News | null} news of the connection */
+  #tell(news) {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#element.hidden = true;
-    this.#element.replaceChildren();
+    this.#connection = news;
+    this.#show();
   }
 
-  /**
-   * @param {"waiting" | "problem"} kind
-   * @param {string} text
-   * @param {Action | null} action
-   */
-  #show(kind, text, action) {
-    clearTimeout(this.#timer);
-    const line = document.createElement("span");
-    line.textContent = text;
-    this.#element.replaceChildren(line);
-    if (action !== null) {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = "banner__action";
-      button.textContent = action.words;
-      button.addEventListener("click", action.act);
-      this.#element.append(button);
-    }
-    this.#element.dataset.kind = kind;
-    this.#element.hidden = false;
+  #show() {
+    const news = this.#shown;
+    this.#element.hidden = news === null;
+    this.#element.dataset.kind = news?.kind ?? "";
+    this.#text.textContent = news?.words ?? "";
+    this.#button.textContent = news?.action?.words ?? "";
+    this.#button.hidden = !news?.action;
+    const icon = news?.kind === "waiting" ? "signal" : "alert";
+    find(this.#element, ".icon use", SVGUseElement).setAttribute("href", `#icon-${icon}`);
   }
 }

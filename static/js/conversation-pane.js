@@ -13,10 +13,11 @@ import { part } from "./parts.js";
 import { isSame, keyOf } from "./people.js";
 import { showPresence } from "./presence.js";
 import { ReadMarker } from "./read-marker.js";
+import { Sight } from "./sight.js";
 import { Thread } from "./thread.js";
 import { TimelineView } from "./timeline-view.js";
+import { TypingLine } from "./typing-line.js";
 import { Typists } from "./typing.js";
-import { words } from "./words.js";
 
 /** @typedef {import("./realtime/wire.js").Message} Message */
 /** @typedef {import("./realtime/wire.js").Conversation} Conversation */
@@ -52,6 +53,7 @@ export class ConversationPane {
   #typists;
   #history;
   #marker;
+  #sight;
   #unsubscribePost;
 
   /**
@@ -83,21 +85,26 @@ export class ConversationPane {
     });
     this.#jump = new JumpButton(root, () => void this.#jumpToEnd());
     this.#composer = new Composer(root, {
-      send: (text) => void this.#send(text),
+      send: (text) => this.#send(text),
       keepDraft: (text) => drafts.keep(this.#owner, keyOf(this.peer), text),
       typing: (isTyping) => this.#line.tellTyping(isTyping),
     });
-    this.#banner = new Banner(part(root, "banner", HTMLElement), parts.login ?? null);
+    this.#banner = new Banner(root, parts.login ?? null);
     this.#announcer = new Announcer(part(root, "news", HTMLElement));
-    this.#typists = new Typists((names) => this.#showTyping(names));
+    const typing = new TypingLine(root);
+    this.#typists = new Typists((names) => this.#view.keepStill(() => typing.show(names)));
     this.#history = new History(api, other, {
       busy: (isBusy) => this.#view.showLoading(isBusy),
-      failed: (retry) => this.#offerRetry(retry),
+      missed: (again) => this.#banner.loadingFailed(again),
     });
     this.#marker = new ReadMarker(
       () => this.#view.newestOnScreen?.seq ?? 0,
       (seq) => this.#tellRead(seq),
     );
+    this.#sight = new Sight(document, {
+      gone: () => this.#line.leave(),
+      back: () => this.#line.join(),
+    });
     this.#unsubscribePost = post.onChanged((parcel, message) => {
       if (isSame(parcel.peer, this.peer)) {
         this.#posted(message);
@@ -173,6 +180,7 @@ export class ConversationPane {
     this.#banner.close();
     this.#history.close();
     this.#marker.close();
+    this.#sight.close();
     this.#unsubscribePost();
   }
 
@@ -193,11 +201,15 @@ export class ConversationPane {
   // --- Out ---
 
   /** @param {string} text */
-  async #send(text) {
+  #send(text) {
     this.#timeline.eraseNewLine();
+    if (this.#timeline.hasMoreAfter) {
+      this.#timeline.letGo(); // what is written is seen at once
+      void this.#reload({ newLine: false });
+    }
     const topic = this.#parts.topic?.() ?? { subject: null, message_type: "general" };
     this.#parts.post.send(this.peer, text, topic);
-    await this.#jumpToEnd();
+    this.#goToEnd();
   }
 
   /** A message on its way is getting on, or is stored. @param {Message | null} message */
@@ -206,7 +218,7 @@ export class ConversationPane {
       this.#take(message); // it takes the place of its pending row
     }
     this.#thread.takePending();
-    this.#draw({ follow: false });
+    this.#draw({ follow: false, animate: true });
   }
 
   #looked() {
@@ -276,6 +288,17 @@ export class ConversationPane {
     } else if (here) {
       this.#sync(here);
       this.#draw({ follow: false });
+    } else if (this.conversationId !== "") {
+      void this.#history.after(() => this.lastSeq, (page) => this.#caughtUp(page)); // it is an old one
+    }
+    this.#history.resume();
+  }
+
+  /** @param {import("./history.js").Page} page what is known of the conversation now */
+  #caughtUp({ conversation }) {
+    if (conversation) {
+      this.#sync(conversation);
+      this.#draw({ follow: false });
     }
   }
 
@@ -291,6 +314,7 @@ export class ConversationPane {
 
   /** Loads the newest page in place of what is shown. @param {{newLine: boolean}} how */
   #reload({ newLine }) {
+    this.#thread.awaitNewest();
     return this.#history.newest((page) => {
       const wasKnown = this.conversationId !== "";
       this.#thread.takeNewest(page);
@@ -305,13 +329,16 @@ export class ConversationPane {
         this.#timeline.drawNewLine(this.#marker.readSeq);
       }
       this.#draw({ follow: true });
-      this.#jump.hide();
+      this.#jump.show(false);
+      this.#fillGap();
     });
   }
 
   #loadOlder() {
-    if (this.#timeline.hasMoreBefore) {
-      void this.#history.before(this.#timeline.firstSeq, (page) => {
+    if (this.lastSeq === 0) {
+      void this.#reload({ newLine: false }); // the newest did not come yet
+    } else if (this.#timeline.hasMoreBefore) {
+      void this.#history.before(() => this.#timeline.firstSeq, (page) => {
         this.#thread.takeOlder(page);
         this.#draw({ follow: false });
         this.#jump.show(this.#timeline.hasMoreAfter);
@@ -320,11 +347,14 @@ export class ConversationPane {
   }
 
   #fillGap() {
-    const gap = this.#timeline.gap;
+    const { gap } = this.#timeline;
     if (gap) {
-      void this.#history.after(gap.after, ({ messages }) => {
+      void this.#history.after(() => gap.after, ({ messages }) => {
         messages.forEach((message) => this.#thread.take(message));
         this.#draw({ follow: false });
+        if (messages.length > 0) {
+          this.#fillGap(); // it was more than a page
+        }
       });
     }
   }
@@ -333,17 +363,12 @@ export class ConversationPane {
     if (this.#timeline.hasMoreAfter) {
       await this.#reload({ newLine: false });
     }
-    this.#view.goToEnd();
-    this.#looked();
+    this.#goToEnd();
   }
 
-  /** @param {() => void} retry */
-  #offerRetry(retry) {
-    const act = () => {
-      this.#banner.close();
-      retry();
-    };
-    this.#banner.say(words.notLoaded, { words: words.tryAgain, act });
+  #goToEnd() {
+    this.#view.goToEnd();
+    this.#looked();
   }
 
   // --- On the screen ---
@@ -357,15 +382,5 @@ export class ConversationPane {
   /** @param {import("./realtime/wire.js").PresenceStatus} status */
   #showPresence(status) {
     showPresence(part(this.#root, "header", HTMLElement), status);
-  }
-
-  /** @param {string[]} names */
-  #showTyping([name]) {
-    const element = part(this.#root, "typing", HTMLElement);
-    element.hidden = name === undefined;
-    const who = element.querySelector(".typing__who");
-    if (who) {
-      who.textContent = name === undefined ? "" : words.typing(name);
-    }
   }
 }

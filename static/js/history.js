@@ -10,14 +10,23 @@ const PAGE = 50;
 /**
  * @typedef {object} Told
  * @property {(isBusy: boolean) => void} busy
- * @property {(retry: () => void) => void} failed with what tries the same again
+ * @property {(again: (() => void) | null) => void} missed what tries again to load what did not
+ *   come; null once it has come
  */
 
+/**
+ * Pages are asked for one after the other and taken in that order: what a page is put beside does
+ * not change while it is on its way.
+ */
 export class History {
   #api;
   #path;
   #told;
-  #isBusy = false;
+  #underWay = 0;
+  /** @type {Promise<void>} */
+  #last = Promise.resolve();
+  /** @type {(() => void) | null} */
+  #again = null;
   #isClosed = false;
 
   /**
@@ -33,23 +42,33 @@ export class History {
 
   /** @param {(page: Page) => void} take */
   newest(take) {
-    return this.#load("", take);
+    return this.#queue(() => "", take);
   }
 
   /**
-   * @param {number} seq
+   * The page before the oldest message; dropped while another is under way, for a list that rests
+   * at its top asks again and again.
+   *
+   * @param {() => number} seq as it is when its turn comes
    * @param {(page: Page) => void} take
    */
-  before(seq, take) {
-    return this.#load(`&before=${seq}`, take);
+  async before(seq, take) {
+    if (this.#underWay === 0) {
+      await this.#queue(() => `&before=${seq()}`, take);
+    }
   }
 
   /**
-   * @param {number} seq
+   * @param {() => number} seq as it is when its turn comes
    * @param {(page: Page) => void} take
    */
   after(seq, take) {
-    return this.#load(`&after=${seq}`, take);
+    return this.#queue(() => `&after=${seq()}`, take);
+  }
+
+  /** There is a connection again: what did not come is asked for once more. */
+  resume() {
+    this.#again?.();
   }
 
   /** What arrives now is nobody's any more. */
@@ -58,34 +77,36 @@ export class History {
   }
 
   /**
-   * One request at a time: while one is under way, others are dropped.
-   *
-   * @param {string} range
+   * @param {() => string} range
+   * @param {(page: Page) => void} take
+   */
+  #queue(range, take) {
+    this.#underWay += 1;
+    const done = this.#last.then(() => this.#load(range, take));
+    this.#last = done.catch(() => {}); // whoever asked hears of it
+    return done;
+  }
+
+  /**
+   * @param {() => string} range
    * @param {(page: Page) => void} take
    */
   async #load(range, take) {
-    if (this.#isBusy) {
-      return;
-    }
-    this.#busy(true);
-    /** @type {Page | null} */
-    const page = await this.#api.get(this.#path + range).catch(() => null);
-    this.#busy(false);
     if (this.#isClosed) {
       return;
     }
-    if (page === null) {
-      this.#told.failed(() => void this.#load(range, take));
-    } else {
-      take(page);
+    this.#told.busy(true);
+    /** @type {Page | null} */
+    const page = await this.#api.get(this.#path + range()).catch(() => null);
+    this.#underWay -= 1;
+    if (this.#isClosed) {
+      return;
     }
-  }
-
-  /** @param {boolean} isBusy */
-  #busy(isBusy) {
-    this.#isBusy = isBusy;
-    if (!this.#isClosed) {
-      this.#told.busy(isBusy);
+    this.#told.busy(this.#underWay > 0);
+    this.#again = page ? null : () => void this.#queue(range, take);
+    this.#told.missed(this.#again);
+    if (page) {
+      take(page);
     }
   }
 }

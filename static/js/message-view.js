@@ -53,13 +53,14 @@ export class MessageView {
    *
    * @param {HTMLElement} element
    * @param {MessageRow} row
+   * @returns {boolean} whether anything did
    */
   update(element, { entry, group, showsTime }) {
     const time = this.#clock.time(entry.at);
     const { status, trouble, readAt } = entry;
     const looks = JSON.stringify([group, showsTime, status, trouble, readAt, entry.seq, time]);
     if (this.#drawn.get(element) === looks) {
-      return;
+      return false;
     }
     const wasStored = element.dataset.seq !== "0" && element.dataset.seq !== "";
     this.#drawn.set(element, looks);
@@ -76,6 +77,7 @@ export class MessageView {
       this.#showState(element, entry);
       this.#showTrouble(element, trouble);
     }
+    return true;
   }
 
   /**
@@ -85,7 +87,7 @@ export class MessageView {
    * @returns {Entry}
    */
   read(element) {
-    const { sender, id = "", seq, clientId = "", status } = element.dataset;
+    const { sender, id = "", seq, clientId = "", status, readAt } = element.dataset;
     const whose = sender === "mine" || sender === "system" ? sender : "theirs";
     return {
       key: keyOf(whose, clientId || id),
@@ -96,7 +98,7 @@ export class MessageView {
       clientId,
       name: element.querySelector(".message__who")?.textContent ?? "",
       at: find(element, "time", HTMLTimeElement).dateTime,
-      readAt: null,
+      readAt: readAt || null,
       status: status === "delivered" || status === "read" ? status : "sent",
       text: element.querySelector(".message__html")?.textContent ?? "",
       html: null,
@@ -136,9 +138,14 @@ export class MessageView {
    * @param {Entry} entry
    */
   #showState(element, { status, readAt }) {
+    const before = element.dataset.status;
+    const tick = find(element, ".message__meta .tick:not(.tick--leaving)", SVGElement);
+    if (before !== status && before !== "failed" && status !== "failed" && element.isConnected) {
+      fadeOut(tick);
+    }
     element.dataset.status = status;
-    const tick = status === "failed" ? "sending" : status;
-    find(element, ".message__meta use", SVGUseElement).setAttribute("href", `#tick-${tick}`);
+    const name = status === "failed" ? "sending" : status;
+    find(tick, "use", SVGUseElement).setAttribute("href", `#tick-${name}`);
     const read = readAt === null ? words.readEarlier : words.read(this.#clock.time(readAt));
     const states = {
       sending: words.sending,
@@ -186,6 +193,24 @@ export class MessageView {
  */
 function showMessageHtml(element, html) {
   element.innerHTML = html;
+}
+
+/**
+ * Leaves a picture of a tick behind that fades while its next state appears.
+ *
+ * @param {SVGElement} tick
+ */
+function fadeOut(tick) {
+  const leaving = /** @type {SVGElement} */ (tick.cloneNode(true));
+  leaving.style.inlineSize = getComputedStyle(tick).inlineSize;
+  leaving.classList.add("tick--leaving");
+  tick.before(leaving);
+  const [fading] = leaving.getAnimations();
+  if (fading) {
+    void fading.finished.catch(() => {}).then(() => leaving.remove());
+  } else {
+    leaving.remove(); // it is not on the screen, or nothing may move
+  }
 }
 
 /**

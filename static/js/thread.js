@@ -19,6 +19,8 @@ export class Thread {
   peer;
   #post;
   #me;
+  /** @type {import("./entry.js").Entry[] | null} what comes while the newest page is on its way */
+  #meanwhile = null;
 
   /**
    * @param {Peer & {name: string, conversationId: string}} other
@@ -52,8 +54,14 @@ export class Thread {
   take(message) {
     this.id ||= message.conversation_id;
     const entry = entryOf(message, this.#me());
+    this.#meanwhile?.push(entry);
     this.timeline.add(entry);
     return entry;
+  }
+
+  /** The newest page is asked for now: what arrives from here on may not be on it. */
+  awaitNewest() {
+    this.#meanwhile = [];
   }
 
   /** Takes in a page of older ones. @param {import("./history.js").Page} page */
@@ -65,6 +73,8 @@ export class Thread {
   takeNewest({ conversation, messages, has_more }) {
     this.id ||= conversation?.id ?? "";
     this.timeline.fill(this.#entries(messages), { hasMore: has_more });
+    this.#meanwhile?.forEach((entry) => this.timeline.add(entry));
+    this.#meanwhile = null;
     this.takePending();
   }
 

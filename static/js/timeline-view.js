@@ -3,9 +3,12 @@
  * is, and knows what has been seen.
  *
  * The list hangs from its end (see timeline.css): `scrollTop` is 0 at the newest message and
- * negative above it.
+ * negative above it. So what changes above the screen moves nothing, however late it comes: older
+ * messages, a picture, a font. What changes on it or below is done in one go, and the place kept by
+ * hand; nothing is awaited in between.
  */
 
+import { fitBubbles } from "./bubble-fit.js";
 import { MessageView } from "./message-view.js";
 import { clone, part } from "./parts.js";
 
@@ -41,6 +44,8 @@ export class TimelineView {
   #watched = new Map();
   #seen;
   #top;
+  #size;
+  #width = 0;
   #olderArmed = false;
   #listeners = new AbortController();
 
@@ -62,12 +67,14 @@ export class TimelineView {
     this.#seen = new IntersectionObserver((changes) => this.#passed(changes), { root: this.#scroller });
     this.#top = new IntersectionObserver((changes) => this.#reachedTop(changes), { root: this.#scroller });
     this.#top.observe(this.#older);
+    this.#size = new ResizeObserver(() => this.#resized());
+    this.#size.observe(this.#scroller);
     this.#listen();
   }
 
   /** Within reach of the newest message. */
   get isNearEnd() {
-    return -this.#scroller.scrollTop < NEAR_END_PX;
+    return -this.#scroller.scrollTop <= NEAR_END_PX;
   }
 
   /** The newest message of the other side that is on the screen. @returns {Entry | null} */
@@ -104,17 +111,49 @@ export class TimelineView {
 
   /**
    * Draws these rows. What one looks at does not move, unless `follow` is asked for and one is near
-   * the end.
+   * the end, or nothing of it is left.
    *
    * @param {Row[]} rows
    * @param {{hasMore: boolean, follow?: boolean, animate?: boolean}} how
    */
   draw(rows, { hasMore, follow = false, animate = false }) {
-    this.#keepingStill(follow, () => {
+    const wanted = new Set(rows.map(({ key }) => key));
+    const change = () => {
       this.#older.hidden = !hasMore;
       this.#empty.hidden = rows.length > 0;
-      this.#place(rows, animate);
-    });
+      fitBubbles(this.#place(rows, wanted, animate));
+    };
+    const hadFocus = this.#list.contains(document.activeElement);
+    if (follow && this.isNearEnd) {
+      change();
+      this.goToEnd();
+    } else {
+      const left = [...this.#elements].filter(([key]) => wanted.has(key));
+      this.keepStill(change, new Set(left.map(([, element]) => element)));
+    }
+    if (hadFocus && !this.#list.contains(document.activeElement)) {
+      this.#scroller.focus({ preventScroll: true }); // what had it is gone: one goes on from here
+    }
+  }
+
+  /**
+   * Changes something in the list, or below it, without moving what one looks at.
+   *
+   * The browsers' own anchoring does not work at the very edge, and not in all of them.
+   *
+   * @param {() => void} change
+   * @param {Set<Element>} [staying] the rows that will still be there; all, if left out
+   */
+  keepStill(change, staying) {
+    const isAtEnd = this.#scroller.scrollTop > -1;
+    const anchor = isAtEnd ? undefined : this.#firstOnScreen(staying);
+    const before = anchor?.getBoundingClientRect().top ?? 0;
+    change();
+    if (anchor) {
+      this.#scroller.scrollTop += anchor.getBoundingClientRect().top - before;
+    } else {
+      this.goToEnd();
+    }
   }
 
   goToEnd() {
@@ -131,6 +170,7 @@ export class TimelineView {
     this.#listeners.abort();
     this.#seen.disconnect();
     this.#top.disconnect();
+    this.#size.disconnect();
   }
 
   #listen() {
@@ -168,40 +208,48 @@ export class TimelineView {
 
   /**
    * @param {Row[]} rows
+   * @param {Set<string>} wanted their keys
    * @param {boolean} animate
+   * @returns {HTMLElement[]} what is new or has changed
    */
-  #place(rows, animate) {
-    const wanted = new Set(rows.map(({ key }) => key));
+  #place(rows, wanted, animate) {
+    /** @type {HTMLElement[]} */
+    const changed = [];
     for (const [key, element] of this.#elements) {
       if (!wanted.has(key)) {
-        element.remove();
         this.#elements.delete(key);
+        element.remove();
         this.#unwatch(element);
       }
     }
     let next = this.#list.firstElementChild;
     for (const row of rows) {
-      const element = this.#elementFor(row, animate);
+      const element = this.#elementFor(row, animate, changed);
       if (element === next) {
         next = next.nextElementSibling;
       } else {
         this.#list.insertBefore(element, next);
       }
     }
+    return changed;
   }
 
   /**
    * @param {Row} row
    * @param {boolean} animate
+   * @param {HTMLElement[]} changed
    */
-  #elementFor(row, animate) {
+  #elementFor(row, animate, changed) {
     let element = this.#elements.get(row.key);
     if (!element) {
       element = this.#make(row);
-      element.classList.toggle("message--new", animate && row.kind === "message");
+      if (animate && row.kind === "message") {
+        rise(element);
+      }
       this.#elements.set(row.key, element);
-    } else if (row.kind === "message") {
-      this.#messages.update(element, row);
+      changed.push(element);
+    } else if (row.kind === "message" && this.#messages.update(element, row)) {
+      changed.push(element);
     }
     if (row.kind === "day") {
       element.textContent = this.#clock.day(row.at); // "Today" does not stay today
@@ -222,31 +270,24 @@ export class TimelineView {
   }
 
   /**
-   * The browsers' own anchoring does not work at the very edge, and not in all of them.
+   * A message: the name of its day stands wherever the day begins now.
    *
-   * @param {boolean} follow
-   * @param {() => void} change
+   * @param {Set<Element>} [staying]
    */
-  #keepingStill(follow, change) {
-    const atEnd = this.#scroller.scrollTop > -1;
-    if (atEnd || (follow && this.isNearEnd)) {
-      change();
-      this.goToEnd();
-      return;
-    }
-    const anchor = this.#firstOnScreen();
-    const before = anchor?.getBoundingClientRect().top ?? 0;
-    change();
-    if (anchor?.isConnected) {
-      this.#scroller.scrollTop += anchor.getBoundingClientRect().top - before;
-    }
+  #firstOnScreen(staying) {
+    const top = this.#scroller.getBoundingClientRect().top;
+    return [...this.#list.querySelectorAll(".message")].find(
+      (row) => (staying?.has(row) ?? true) && row.getBoundingClientRect().bottom > top,
+    );
   }
 
-  /** A message: the name of its day stands wherever the day begins now. */
-  #firstOnScreen() {
-    const top = this.#scroller.getBoundingClientRect().top;
-    const messages = [...this.#list.querySelectorAll(".message")];
-    return messages.find((row) => row.getBoundingClientRect().bottom > top);
+  /** The lines break elsewhere. */
+  #resized() {
+    const width = this.#scroller.clientWidth;
+    if (width > 0 && width !== this.#width) {
+      this.#width = width;
+      this.keepStill(() => fitBubbles([...this.#elements.values()]));
+    }
   }
 
   /** @param {IntersectionObserverEntry[]} changes */
@@ -271,7 +312,7 @@ export class TimelineView {
   #reachedTop(changes) {
     const isIntersecting = changes.at(-1)?.isIntersecting ?? false;
     if (!isIntersecting) {
-      this.#olderArmed = true;
+      this.#olderArmed = !this.#older.hidden;
     } else if (this.#olderArmed && !this.#older.hidden) {
       this.#olderArmed = false;
       this.#acts.older();
@@ -290,4 +331,10 @@ export class TimelineView {
       this.#unwatch(element);
     }
   }
+}
+
+/** Once: a row that is moved later does not rise again. @param {HTMLElement} row */
+function rise(row) {
+  row.classList.add("message--new");
+  row.addEventListener("animationend", () => row.classList.remove("message--new"), { once: true });
 }

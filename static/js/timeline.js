@@ -127,6 +127,16 @@ export class Timeline {
     return this.#insert(entry);
   }
 
+  /**
+   * Nothing stored is shown until the newest page is loaded: what is written next stands at the
+   * end, and the end is not here.
+   */
+  letGo() {
+    this.#stored = [];
+    this.#moreBefore = true;
+    this.#moreAfter = false;
+  }
+
   /** The far end is cut off when the reader is at the newest. @returns {boolean} whether it was */
   trimStart() {
     if (this.#stored.length <= ROWS_AT_MOST + SLACK) {
@@ -145,7 +155,8 @@ export class Timeline {
   pend(entry) {
     const known = this.#stored.some(({ key }) => key === entry.key) || this.#find(entry.clientId);
     if (!known) {
-      const after = this.#moreAfter ? Infinity : this.lastSeq;
+      const isEndHere = !this.#moreAfter && (this.#stored.length > 0 || !this.#moreBefore);
+      const after = isEndHere ? this.lastSeq : Infinity;
       this.#pending.push({ ...entry, seq: 0, after });
     }
   }
@@ -208,7 +219,8 @@ export class Timeline {
   /**
    * All that is shown, from the oldest to the newest.
    *
-   * @param {(iso: string) => string} dayOf names the day of a moment, in the reader's zone
+   * @param {(iso: string) => string} dayOf names the day of a moment, in the reader's zone, so that
+   *   later days have greater names
    * @returns {Row[]}
    */
   rows(dayOf) {
@@ -221,8 +233,8 @@ export class Timeline {
     let day = "";
     entries.forEach((entry, index) => {
       const today = dayOf(entry.at);
-      if (today !== day) {
-        day = today;
+      if (today > day) {
+        day = today; // what waited since yesterday does not bring yesterday back
         rows.push({ kind: "day", key: `day ${today}`, at: entry.at });
       }
       if (entry.seq !== 0 && entry.seq === this.#newFrom) {
@@ -249,7 +261,9 @@ export class Timeline {
     }
     /** @type {Entry[]} */
     const entries = [];
-    const pending = [...this.#pending].sort((one, other) => one.after - other.after);
+    const pending = [...this.#pending].sort(
+      (one, other) => one.after - other.after || Date.parse(one.at) - Date.parse(other.at),
+    );
     for (const entry of this.#stored) {
       while (pending[0] && pending[0].after < entry.seq) {
         entries.push(/** @type {Entry} */ (pending.shift()));

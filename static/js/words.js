@@ -3,7 +3,7 @@
 /** @type {Record<string, string>} */
 const REFUSALS = {
   rate_limited: "That was too fast. It is sent again in a moment.",
-  too_large: "It is too long to be sent.",
+  too_large: "A message has at most 4,000 characters.",
   invalid: "It cannot be sent as it is.",
   forbidden: "You cannot write here.",
   not_found: "Nobody is here under this name any more.",
@@ -25,8 +25,14 @@ export const words = {
   newestMessages: "Newest messages",
   /** @param {number} count @param {string} name */
   arrived: (count, name) => (count === 1 ? `A new message from ${name}` : `${count} new messages`),
-  /** @param {string} name */
-  typing: (name) => `${name} is typing`,
+  /** @param {string[]} names */
+  typing: (names) => {
+    if (names.length > 3) {
+      return "Several people are typing";
+    }
+    const list = new Intl.ListFormat("en").format(names);
+    return names.length === 1 ? `${list} is typing` : `${list} are typing`;
+  },
   online: "Online",
   away: "Away",
   offline: "Offline",
@@ -40,13 +46,16 @@ export const words = {
   notSent: "Not sent",
   unanswered: "No answer yet",
   /** @param {number} seconds */
-  sendingAgain: (seconds) => `Sending again in ${seconds} s`,
+  sendingAgain: (seconds) =>
+    seconds > 90 ? `Sending again in ${Math.ceil(seconds / 60)} min` : `Sending again in ${seconds} s`,
   /** @param {string} code @param {string} fallback */
   refused: (code, fallback) => `Not sent. ${REFUSALS[code] ?? fallback}`,
   notLoaded: "The messages could not be loaded.",
   tryAgain: "Try again",
   /** @param {string} count @param {string} limit */
   characters: (count, limit) => `${count} of ${limit}`,
+  /** @param {string} limit */
+  tooLong: (limit) => `A message has at most ${limit} characters.`,
   draft: "Draft:",
   /** @param {string} letters */
   guest: (letters) => `Guest ${letters}`,

@@ -7,6 +7,8 @@ import { OMAR } from "./cast.js";
 const PATH = "/api/messages/conversation/omar/Seller?limit=50";
 const PAGE = { conversation: null, messages: [], has_more: false };
 
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
 /** An API whose answers are given by hand. */
 function api() {
   const asked = [];
@@ -26,7 +28,7 @@ function history() {
   const told = { busy: [], retries: [], pages: [] };
   const made = new History(doors, OMAR, {
     busy: (isBusy) => told.busy.push(isBusy),
-    failed: (retry) => told.retries.push(retry),
+    missed: (again) => told.retries.push(again),
   });
   return { history: made, told, take: (page) => told.pages.push(page), ...doors };
 }
@@ -35,20 +37,22 @@ test("a page is asked for by what it stands before or after", async () => {
   const { history: pages, asked, answers, take } = history();
   for (const load of [
     () => pages.newest(take),
-    () => pages.before(17, take),
-    () => pages.after(9, take),
+    () => pages.before(() => 17, take),
+    () => pages.after(() => 9, take),
   ]) {
     const done = load();
+    await settled();
     answers.at(-1).resolve(PAGE);
     await done;
   }
   assert.deepEqual(asked, [PATH, `${PATH}&before=17`, `${PATH}&after=9`]);
 });
 
-test("while one page is under way no other is asked for", async () => {
+test("while one page is under way no older one is asked for", async () => {
   const { history: pages, asked, answers, told, take } = history();
-  const first = pages.before(17, take);
-  await pages.before(17, take);
+  const first = pages.before(() => 17, take);
+  await pages.before(() => 17, take);
+  await settled();
   assert.deepEqual(asked.length, 1);
   answers[0].resolve(PAGE);
   await first;
@@ -56,19 +60,58 @@ test("while one page is under way no other is asked for", async () => {
   assert.deepEqual(told.busy, [true, false]);
 });
 
-test("a page that did not come can be asked for again", async () => {
+test("the newest page waits for the one under way, and is not lost", async () => {
   const { history: pages, asked, answers, told, take } = history();
-  const first = pages.before(17, take);
+  const older = pages.before(() => 17, take);
+  const newest = pages.newest(take);
+  await settled();
+  assert.deepEqual(asked, [`${PATH}&before=17`]);
+  answers[0].resolve(PAGE);
+  await older;
+  await settled();
+  assert.deepEqual(asked.at(-1), PATH);
+  answers[1].resolve(PAGE);
+  await newest;
+  assert.equal(told.pages.length, 2);
+  assert.deepEqual(told.busy, [true, true, true, false]);
+});
+
+test("a page that did not come can be asked for again, from where it is by then", async () => {
+  const { history: pages, asked, answers, told, take } = history();
+  let oldest = 17;
+  const first = pages.before(() => oldest, take);
+  await settled();
   answers[0].reject(new Error("no answer"));
   await first;
   assert.deepEqual(told.pages, []);
+  oldest = 12;
   told.retries[0]();
-  assert.deepEqual(asked, [`${PATH}&before=17`, `${PATH}&before=17`]);
+  await settled();
+  answers[1].resolve(PAGE);
+  await settled();
+  assert.deepEqual(asked, [`${PATH}&before=17`, `${PATH}&before=12`]);
+  assert.equal(told.retries.at(-1), null);
+});
+
+test("what did not come is asked for when there is a connection again, once", async () => {
+  const { history: pages, asked, answers, take } = history();
+  const first = pages.newest(take);
+  await settled();
+  answers[0].reject(new Error("no answer"));
+  await first;
+  pages.resume();
+  await settled();
+  answers[1].resolve(PAGE);
+  await settled();
+  pages.resume();
+  await settled();
+  assert.deepEqual(asked, [PATH, PATH]);
 });
 
 test("what comes after the conversation was left is nobody's", async () => {
   const { history: pages, answers, told, take } = history();
   const first = pages.newest(take);
+  await settled();
   pages.close();
   answers[0].resolve(PAGE);
   await first;

@@ -56,6 +56,15 @@ test("a newest page replaces what was there, and keeps what is on its way", () =
   assert.equal(talk.timeline.hasMoreBefore, true);
 });
 
+test("what came while the newest page was on its way is not lost to it, what came before is", () => {
+  const talk = thread({ conversationId: TALK });
+  talk.take(message(7)); // of a database that was restored since
+  talk.awaitNewest();
+  talk.take(message(6));
+  talk.takeNewest({ conversation: null, messages: [message(4), message(5)], has_more: false });
+  assert.deepEqual(shown(talk), ["theirs 4 sent", "theirs 5 sent", "theirs 6 sent"]);
+});
+
 test("the server's receipts are the other side's for one's own messages, one's own for reading", () => {
   const talk = thread({ conversationId: TALK });
   talk.take(stored(1, { client_id: "c1", message: "Hello" }));

@@ -182,6 +182,34 @@ test("a long watch at the end cuts off the oldest", () => {
   assert.equal(timeline.hasMoreBefore, true);
 });
 
+test("a text that waited since yesterday does not bring yesterday back", () => {
+  const timeline = filled(1, 1);
+  timeline.pend(unsent("c1", { created_at: "2026-01-01T23:00:00.000Z" }));
+  timeline.pend(unsent("c2"));
+  const keys = timeline.rows(dayOf).map(({ kind, key }) => (kind === "day" ? key : kind));
+  assert.deepEqual(keys, ["day 2026-01-02", "message", "message", "message"]);
+});
+
+test("what was written earlier stands before, whichever is heard of first", () => {
+  const timeline = filled(1, 1);
+  timeline.pend(unsent("later", { created_at: "2026-01-02T03:06:00.000Z" }));
+  timeline.pend(unsent("earlier", { created_at: "2026-01-02T03:05:00.000Z" }));
+  assert.deepEqual(shown(timeline), [1, "earlier", "later"]);
+});
+
+test("where the end was cut off, what is written now is shown at once, and the rest let go", () => {
+  const timeline = filled(301, 350, true);
+  for (let first = 251; first >= 1; first -= 50) {
+    timeline.prepend(page(first, first + 49), { hasMore: first > 1 });
+  }
+  timeline.letGo();
+  timeline.pend(unsent("c1"));
+  assert.deepEqual(shown(timeline), ["c1"]);
+  assert.deepEqual([timeline.hasMoreBefore, timeline.hasMoreAfter], [true, false]);
+  timeline.fill(page(302, 351), { hasMore: true });
+  assert.deepEqual(shown(timeline).slice(-2), [351, "c1"]);
+});
+
 test("the New line is not drawn where reading ended before what is shown", () => {
   const timeline = filled(51, 60, true);
   timeline.drawNewLine(10);
