@@ -7,6 +7,7 @@ import { part } from "./parts.js";
 import { keyOf } from "./people.js";
 import { Post } from "./post.js";
 import { showAvatar } from "./presence.js";
+import { words } from "./words.js";
 
 const { api, clock, drafts, publicUrl, shelf, tabs } = openPage();
 const seller = otherSide();
@@ -16,6 +17,7 @@ const session = new BuyerSession(
   { api, publicUrl, sellerId: seller.id, withCookie: true },
   {
     opened: (realtime, user) => {
+      drafts.moveTo(post.owner, keyOf(user));
       post.moveTo(keyOf(user));
       post.attach(realtime);
       pane.attach(realtime);
@@ -35,7 +37,7 @@ const pane = new ConversationPane(document.body, seller, {
   drafts,
   post,
   me: () => session.user ?? visitor,
-  login: { words: "Reload", act: () => location.reload() },
+  login: { words: words.reload, act: () => location.reload() },
 });
 
 pane.adopt();

@@ -41,6 +41,23 @@ export class Drafts {
     }
   }
 
+  /**
+   * Another owner: a guest who was just made, or whom a guest turned out to be.
+   *
+   * @param {string} owner
+   * @param {string} next
+   */
+  moveTo(owner, next) {
+    for (const name of this.#shelf.names(owner)) {
+      const [kind, , peer = ""] = name.split(" ");
+      const text = kind === KIND ? this.text(owner, peer) : "";
+      if (text !== "" && owner !== next) {
+        this.keep(next, peer, text);
+        this.#shelf.remove(name);
+      }
+    }
+  }
+
   #clearOld() {
     for (const name of this.#shelf.names()) {
       if (name.startsWith(`${KIND} `) && this.#read(name) === null) {

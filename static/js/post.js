@@ -7,10 +7,13 @@
 
 import { Outbox } from "./outbox.js";
 import { isSame, keyOf, peerOf } from "./people.js";
+import { Backoff } from "./realtime/backoff.js";
 import { newClientId } from "./realtime/wire.js";
 import { words } from "./words.js";
 
 const SECOND_MS = 1000;
+/** Why there is no connection to be had now, though there may be one later. */
+const PASSING = new Set(["offline", "unavailable", "rate_limited"]);
 
 /** @typedef {import("./outbox.js").Unsent} Unsent */
 /** @typedef {import("./realtime.js").RealtimeMessages} RealtimeMessages */
@@ -42,6 +45,13 @@ export class Post {
   #parcels = new Map();
   /** @type {Map<string, ReturnType<typeof setInterval>>} */
   #countdowns = new Map();
+  /** Done when what closed tabs left behind is in line before what is written now. */
+  #resumed = Promise.resolve();
+  /** @type {Promise<RealtimeMessages> | null} */
+  #opening = null;
+  #backoff;
+  /** Ends a wait for the next try to open. */
+  #wake = () => {};
   /** @type {Set<Listener>} */
   #changed = new Set();
   /** @type {RealtimeMessages | null} */
@@ -55,12 +65,18 @@ export class Post {
    * @param {string} options.owner `Buyer:b1`
    * @param {() => Promise<RealtimeMessages>} options.open gives the connection, if need be by making
    *   a guest first
+   * @param {() => number} [options.random]
    */
-  constructor({ shelf, tabs, owner, open }) {
+  constructor({ shelf, tabs, owner, open, random = Math.random }) {
     this.#shelf = shelf;
     this.#tabs = tabs;
     this.#owner = owner;
     this.#open = open;
+    this.#backoff = new Backoff(random);
+  }
+
+  get owner() {
+    return this.#owner;
   }
 
   /**
@@ -77,11 +93,19 @@ export class Post {
 
   /** @param {Peer} peer @returns {Parcel[]} what is on its way to them, oldest first */
   parcelsFor(peer) {
-    return [...this.#parcels.values()].filter((parcel) => isSame(parcel.peer, peer));
+    return [...this.#parcels.values()]
+      .filter((parcel) => isSame(parcel.peer, peer))
+      .sort((one, other) => Date.parse(one.unsent.created_at) - Date.parse(other.unsent.created_at));
   }
 
-  /** Sends what closed tabs left behind. */
-  async resume() {
+  /** Sends what closed tabs left behind, before all that is written from now on. */
+  resume() {
+    const done = this.#takeOver();
+    this.#resumed = done.catch(() => {}); // whoever asked hears of it
+    return done;
+  }
+
+  async #takeOver() {
     const owner = this.#owner;
     for (const name of this.#shelf.names(owner)) {
       const [kind, , key = ""] = name.split(" ");
@@ -104,13 +128,15 @@ export class Post {
     const created_at = new Date().toISOString();
     const unsent = { client_id: newClientId(), message, created_at, ...topic, tab: this.#tabs.name };
     this.#outbox(keyOf(peer)).add(unsent);
-    return this.#dispatch(unsent, peer);
+    return this.#dispatch(unsent, peer, this.#resumed);
   }
 
   /** @param {string} clientId */
   again(clientId) {
     const parcel = this.#parcels.get(clientId);
-    if (parcel) {
+    if (parcel?.status === "sending" && this.#opening !== null) {
+      this.#wake(); // it waits for the connection, as others do
+    } else if (parcel) {
       this.#change(parcel, "sending", null);
       void this.#handOver(parcel);
     }
@@ -132,7 +158,11 @@ export class Post {
   attach(realtime) {
     this.#unsubscribe();
     this.#realtime = realtime;
-    this.#unsubscribe = realtime.onSendState((state) => this.#heard(state));
+    const endings = [
+      realtime.onSendState((state) => this.#heard(state)),
+      realtime.onRegistered(() => void this.resume()), // a tab may have closed meanwhile
+    ];
+    this.#unsubscribe = () => endings.forEach((end) => end());
   }
 
   /** Another owner: a guest who was just made, or whom a guest turned out to be. @param {string} owner */
@@ -152,14 +182,16 @@ export class Post {
     this.#countdowns.forEach((timer) => clearInterval(timer));
     this.#countdowns.clear();
     this.#parcels.clear();
+    this.#wake();
   }
 
   /**
    * @param {Unsent} unsent
    * @param {Peer} peer
+   * @param {Promise<void>} [turn] what it waits for
    * @returns {Parcel}
    */
-  #dispatch(unsent, peer) {
+  #dispatch(unsent, peer, turn) {
     const known = this.#parcels.get(unsent.client_id);
     if (known) {
       return known;
@@ -168,20 +200,33 @@ export class Post {
     const parcel = { unsent, peer, status: "sending", trouble: null };
     this.#parcels.set(unsent.client_id, parcel);
     this.#tell(parcel);
-    void this.#handOver(parcel);
+    void this.#handOver(parcel, turn);
     return parcel;
   }
 
-  /** @param {Parcel} parcel */
-  async #handOver(parcel) {
+  /**
+   * @param {Parcel} parcel
+   * @param {Promise<void>} [turn]
+   */
+  async #handOver(parcel, turn) {
+    await turn;
     let realtime;
     try {
-      realtime = await this.#open();
+      this.#opening ??= this.#openAtLast().finally(() => {
+        this.#opening = null;
+      });
+      realtime = await this.#opening;
     } catch (error) {
-      const { code = "", message = "" } = /** @type {{code?: string, message?: string}} */ (error);
-      // Nothing was tried yet, so nothing can be stored.
-      this.#change(parcel, "failed", { reason: words.refused(code, message), again: true, remove: true });
+      if (this.#isHere(parcel)) {
+        const { code = "", message = "" } = /** @type {{code?: string, message?: string}} */ (error);
+        const reason = words.refused(code, message);
+        // Nothing was tried yet, so nothing can be stored.
+        this.#change(parcel, "failed", { reason, again: true, remove: true });
+      }
       return;
+    }
+    if (!this.#isHere(parcel)) {
+      return; // deleted meanwhile, or left to the next page
     }
     if (realtime !== this.#realtime) {
       this.attach(realtime);
@@ -191,6 +236,47 @@ export class Post {
     realtime
       .sendMessage({ recipient_id: id, recipient_type: type, client_id, message, subject, message_type })
       .catch(() => {}); // onSendState has told it
+  }
+
+  /** The connection, as soon as there is one to be had: nothing is refused for being early. */
+  async #openAtLast() {
+    for (;;) {
+      try {
+        return await this.#open();
+      } catch (error) {
+        const { code = "", retry_after } = /** @type {{code?: string, retry_after?: number}} */ (error);
+        if (PASSING.has(code)) {
+          await this.#pause(Math.ceil(retry_after ?? this.#backoff.next()));
+        }
+        if (!PASSING.has(code) || this.#parcels.size === 0) {
+          throw error;
+        }
+      }
+    }
+  }
+
+  /** Everybody waits, and may give up: nothing was tried. @param {number} seconds */
+  async #pause(seconds) {
+    const waiting = [...this.#parcels.values()].filter(({ status }) => status === "sending");
+    waiting.forEach((parcel) => this.#countDown(parcel, seconds, { again: true, remove: true }));
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
+    await new Promise((resolve) => {
+      this.#wake = () => resolve(undefined);
+      timer = setTimeout(resolve, seconds * SECOND_MS);
+    });
+    clearTimeout(timer);
+    for (const parcel of waiting) {
+      this.#endCountdown(parcel.unsent.client_id);
+      if (this.#isHere(parcel)) {
+        this.#change(parcel, "sending", null);
+      }
+    }
+  }
+
+  /** @param {Parcel} parcel */
+  #isHere({ unsent }) {
+    return this.#parcels.has(unsent.client_id);
   }
 
   /** @param {SendState} state */
@@ -207,7 +293,7 @@ export class Post {
       const remove = error?.definite ?? false;
       this.#change(parcel, "failed", { reason, again: true, remove });
     } else if (state === "waiting") {
-      this.#countDown(parcel, Math.max(1, Math.ceil(retry_in)));
+      this.#countDown(parcel, Math.ceil(retry_in), { again: false, remove: false });
     } else if (state === "unanswered") {
       this.#change(parcel, "sending", { reason: words.unanswered, again: true, remove: false });
     } else {
@@ -218,13 +304,15 @@ export class Post {
   /**
    * @param {Parcel} parcel
    * @param {number} seconds
+   * @param {{again: boolean, remove: boolean}} can what can be done about it
    */
-  #countDown(parcel, seconds) {
-    let left = seconds;
+  #countDown(parcel, seconds, can) {
+    let left = Math.max(1, seconds);
     const say = () => {
-      this.#change(parcel, "sending", { reason: words.sendingAgain(left), again: false, remove: false });
+      this.#change(parcel, "sending", { reason: words.sendingAgain(left), ...can });
       left = Math.max(1, left - 1);
     };
+    this.#endCountdown(parcel.unsent.client_id);
     say();
     this.#countdowns.set(parcel.unsent.client_id, setInterval(say, SECOND_MS));
   }

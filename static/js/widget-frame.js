@@ -25,6 +25,7 @@ const session = new BuyerSession(
   { api, publicUrl, sellerId: seller.id, withCookie: false },
   {
     opened: (realtime, user) => {
+      drafts.moveTo(post.owner, keyOf(user));
       post.moveTo(keyOf(user));
       post.attach(realtime);
       pane.attach(realtime);

@@ -16,6 +16,19 @@ test("a draft comes back for its writer and its conversation, and for no other",
   assert.equal(drafts.text("Buyer:maya", "Seller:lena"), "");
 });
 
+test("a new guest, and whom the guest turns out to be, find what they began to write", () => {
+  const shelf = new Shelf(storage);
+  const drafts = new Drafts(shelf);
+  shelf.set("outbox new Seller:omar", ["not a draft"]);
+  drafts.keep("new", "Seller:omar", "Is the vase");
+  drafts.moveTo("new", "Buyer:guest-1");
+  assert.equal(drafts.text("Buyer:guest-1", "Seller:omar"), "Is the vase");
+  drafts.moveTo("Buyer:guest-1", "Buyer:guest-1");
+  drafts.moveTo("Buyer:guest-1", "Buyer:maya");
+  assert.equal(drafts.text("Buyer:maya", "Seller:omar"), "Is the vase");
+  assert.deepEqual(shelf.names().sort(), ["draft Buyer:maya Seller:omar", "outbox new Seller:omar"]);
+});
+
 test("an emptied draft is forgotten", () => {
   const shelf = new Shelf(storage);
   const drafts = new Drafts(shelf);

@@ -23,14 +23,20 @@ function connection() {
       listeners.add(callback);
       return () => listeners.delete(callback);
     },
+    onRegistered: () => () => {},
     tell: (state) => listeners.forEach((callback) => callback(state)),
   };
 }
 
-function post({ store = storage(), realtime = connection(), open = async () => realtime } = {}) {
+function post({
+  store = storage(),
+  realtime = connection(),
+  open = async () => realtime,
+  random = Math.random,
+} = {}) {
   const shelf = new Shelf(() => store);
   const tabs = new Tabs(`tab-${Math.random()}`, undefined);
-  const made = new Post({ shelf, tabs, owner: "Buyer:maya", open });
+  const made = new Post({ shelf, tabs, owner: "Buyer:maya", open, random });
   const heard = [];
   made.onChanged((parcel, message) =>
     heard.push({ status: parcel.status, trouble: parcel.trouble, message }),
@@ -102,13 +108,88 @@ test("trying again keeps the client_id", async () => {
 
 test("without a connection to be had, nothing was tried: it may be deleted", async () => {
   const open = async () => {
-    throw Object.assign(new Error("Too many guests."), { code: "rate_limited" });
+    throw Object.assign(new Error("No."), { code: "not_found" });
   };
   const { post: made, heard } = post({ open });
   made.send(OMAR, "Hello", TOPIC);
   await settled();
   assert.equal(heard.at(-1).status, "failed");
   assert.equal(heard.at(-1).trouble.remove, true);
+});
+
+test("what no connection is to be had for yet is counted down, and sent in order", async () => {
+  const realtime = connection();
+  const answers = [
+    Object.assign(new Error("Nobody there."), { code: "offline" }),
+    Object.assign(new Error("Too many."), { code: "rate_limited", retry_after: 3 }),
+  ];
+  const open = async () => {
+    const error = answers.shift();
+    if (error) {
+      throw error;
+    }
+    return realtime;
+  };
+  mock.timers.enable({ apis: ["setInterval", "setTimeout"] });
+  try {
+    const { post: made, heard } = post({ realtime, open, random: () => 0 });
+    made.send(OMAR, "One", TOPIC);
+    await settled();
+    assert.deepEqual(
+      [heard.at(-1).status, heard.at(-1).trouble],
+      ["sending", { reason: "Sending again in 1 s", again: true, remove: true }],
+    );
+    const { unsent } = made.send(OMAR, "Two", TOPIC);
+    made.send(OMAR, "Three", TOPIC);
+    mock.timers.tick(1_000);
+    await settled();
+    assert.equal(heard.at(-1).trouble.reason, "Sending again in 3 s");
+    made.remove(unsent.client_id);
+    mock.timers.tick(3_000);
+    await settled();
+    assert.deepEqual(
+      realtime.asked.map(({ message }) => message),
+      ["One", "Three"],
+    );
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("what is deleted or left before there is a connection makes none", async () => {
+  for (const leave of ["remove", "close"]) {
+    let tries = 0;
+    const open = async () => {
+      tries += 1;
+      throw Object.assign(new Error("Nobody there."), { code: "offline" });
+    };
+    mock.timers.enable({ apis: ["setInterval", "setTimeout"] });
+    try {
+      const { post: made } = post({ open });
+      const { unsent } = made.send(OMAR, "Hello", TOPIC);
+      await settled();
+      made[leave](unsent.client_id);
+      mock.timers.tick(60_000);
+      await settled();
+      assert.equal(tries, 1);
+    } finally {
+      mock.timers.reset();
+    }
+  }
+});
+
+test("what is written while a closed page's is taken over goes behind it", async () => {
+  const store = storage();
+  post({ store }).post.send(OMAR, "Earlier", TOPIC);
+  const { post: next, realtime } = post({ store });
+  const done = next.resume();
+  next.send(OMAR, "Later", TOPIC);
+  await done;
+  await settled();
+  assert.deepEqual(
+    realtime.asked.map(({ message }) => message),
+    ["Earlier", "Later"],
+  );
 });
 
 test("a wait is counted down", async () => {
