@@ -1,11 +1,10 @@
 /** Where one writes: grows with the text, keeps the draft, tells that one is typing. */
 
+import { CHARACTERS, lengthOf } from "./message-length.js";
 import { find, part } from "./parts.js";
 import { TypingSignal } from "./typing.js";
 import { words } from "./words.js";
 
-/** CONTRACT section 3, counted as the server counts: characters, after NFC and trimming. */
-const CHARACTERS = 4000;
 /** From here on the count is shown. */
 const COUNT_FROM = 3600;
 /** UX 14: a draft is kept within 500 ms of the last key. */
@@ -23,6 +22,7 @@ export class Composer {
   #text;
   #line;
   #count;
+  #problem;
   #acts;
   #typing;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -38,6 +38,7 @@ export class Composer {
     this.#text = find(this.#form, "textarea", HTMLTextAreaElement);
     this.#line = part(this.#form, "composer-line", HTMLElement);
     this.#count = part(this.#form, "count", HTMLElement);
+    this.#problem = part(this.#form, "problem", HTMLElement);
     this.#acts = acts;
     this.#typing = new TypingSignal(acts.typing);
     this.#form.noValidate = true;
@@ -125,7 +126,7 @@ export class Composer {
     const text = this.#text.value;
     const length = lengthOf(text);
     if (length === 0 || length > CHARACTERS) {
-      this.#text.focus();
+      this.#refuse(length);
       return;
     }
     this.text = "";
@@ -133,6 +134,15 @@ export class Composer {
     clearTimeout(this.#draftTimer);
     this.#acts.keepDraft("");
     this.#acts.send(text.trim());
+  }
+
+  /** Nothing is lost: the text stays, with the reason. @param {number} length */
+  #refuse(length) {
+    this.#text.focus();
+    if (length > 0) {
+      this.#problem.textContent = words.tooLong(CHARACTERS.toLocaleString());
+      this.#problem.hidden = false;
+    }
   }
 
   #keepDraft() {
@@ -148,6 +158,7 @@ export class Composer {
     this.#count.textContent = words.characters(length.toLocaleString(), CHARACTERS.toLocaleString());
     this.#count.dataset.over = String(length > CHARACTERS);
     this.#text.setAttribute("aria-invalid", String(length > CHARACTERS));
+    this.#problem.hidden ||= length <= CHARACTERS;
     if (!CSS.supports("field-sizing", "content")) {
       this.#text.style.blockSize = "auto";
       this.#text.style.blockSize = `${this.#text.scrollHeight}px`;
@@ -155,7 +166,3 @@ export class Composer {
   }
 }
 
-/** @param {string} text */
-function lengthOf(text) {
-  return [...text.normalize("NFC").trim()].length;
-}

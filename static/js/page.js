@@ -3,6 +3,7 @@
 import { Api } from "./api.js";
 import { Clock, localesFor } from "./clock.js";
 import { Drafts } from "./drafts.js";
+import { watchKeyboard } from "./keyboard.js";
 import { part } from "./parts.js";
 import { newClientId } from "./realtime/wire.js";
 import { Shelf } from "./shelf.js";
@@ -13,6 +14,7 @@ import { Tabs } from "./tabs.js";
 
 /** The parts that do not depend on who is here. */
 export function openPage() {
+  watchKeyboard(window);
   const { lang, dataset } = document.documentElement;
   const publicUrl = dataset.publicUrl ?? location.origin;
   const shelf = new Shelf(() => localStorage);
