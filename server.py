@@ -21,7 +21,6 @@ from tornado.netutil import bind_sockets
 
 from handlers.base import Parts
 from handlers.routes import application
-from handlers.templates import template_environment
 from models import checks, logs
 from models.accounts import Accounts
 from models.commandline import (
@@ -226,7 +225,7 @@ async def serve(settings: Settings) -> int:
 
 def http_server(shop: Shop, stopping: "Stopping") -> HTTPServer:
     """The doors, with bounds on what anybody may send and how slowly."""
-    parts = Parts(shop, template_environment(), lambda: not stopping.asked.is_set())
+    parts = Parts(shop, lambda: not stopping.asked.is_set())
     return HTTPServer(
         application(parts),
         max_header_size=HEADER_BYTES,

@@ -9,13 +9,14 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, TypeVar
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-import jinja2
 from msgspec import Struct
 from tornado import httputil, web
 from tornado.iostream import StreamClosedError
 
+from handlers.languages import Language, choose
+from handlers.templates import templates_in
 from models import codec, events
 from models.addresses import address_key, visitor_address
 from models.conversation import Identity
@@ -78,7 +79,6 @@ class Parts:
     """
 
     shop: Shop
-    templates: jinja2.Environment
     is_ready: Callable[[], bool] = lambda: True
     told_of_scheme: list[str] = field(default_factory=list)
 
@@ -499,6 +499,17 @@ class JsonHandler(BaseHandler):
 class PageHandler(BaseHandler):
     """Doors that show HTML. A template gets one dataclass as ``page``."""
 
+    language: Language
+
+    def initialize(self) -> None:
+        super().initialize()
+        self.speak(None)
+
+    def speak(self, preferred: str | None) -> None:
+        """Chooses the page's language; a door that learns what somebody prefers does it again."""
+        asked = self.request.query_arguments.get("language", [b""])[-1].decode("ascii", "replace")
+        self.language = choose(asked, preferred, self.request.headers.get("Accept-Language"))
+
     def set_default_headers(self) -> None:
         super().set_default_headers()
         self.set_header("Content-Type", "text/html; charset=utf-8")
@@ -528,7 +539,9 @@ class PageHandler(BaseHandler):
         """Renders a template; everything it needs has been awaited before."""
         self.set_status(status)
         self.write(
-            self.parts.templates.get_template(template).render(
+            templates_in(self.language)
+            .get_template(template)
+            .render(
                 page=page,
                 me=self.who,
                 static_url=self.static_url,
@@ -539,7 +552,8 @@ class PageHandler(BaseHandler):
     def finish_error(self, error: ChatError) -> None:
         if isinstance(error, Unauthorized) and self.request.method in SAFE_METHODS:
             self.clear_header("WWW-Authenticate")
-            self.redirect("/login?" + urlencode({"next": self.request.path}), status=303)
+            wanted = self.language.link(self.request.path)
+            self.redirect(self.language.link("/login", next=wanted), status=303)
             return
         title = TITLES.get(error.code, "This was not understood")
         self.page("error.html", ErrorPage(title, error.message), status=self.get_status())

@@ -16,6 +16,7 @@ from tornado import web
 from handlers import openapi
 from handlers.base import STATUS, JsonHandler, PageHandler, documented
 from handlers.examples import EXAMPLES, FIRST_CLIENT, IDENTITY_CODE, REFUSALS, written
+from handlers.languages import ENGLISH, spoken
 from handlers.openapi import ADDRESS, AddressParts, Operation, Rows, operations
 from handlers.protocol import (
     CLOSES,
@@ -27,6 +28,7 @@ from handlers.protocol import (
     Numbers,
     pace,
 )
+from handlers.templates import templates_in
 from handlers.words import (
     Prose,
     Row,
@@ -145,7 +147,7 @@ class ReferencePage(_Described, PageHandler):
 
     def _rendered(self) -> str:
         """The page, kept for the next one who asks: it is long, and the same for everybody."""
-        template = self.parts.templates.get_template("docs.html")
+        template = templates_in(spoken(ENGLISH)).get_template("docs.html")
         self.reference.page = template.render(
             page=self.reference.view,
             me=None,

@@ -343,7 +343,6 @@ async def serve(engine_uri: str, database_name: str, tmp_path: Path) -> AsyncGen
     """
     from handlers.base import Parts
     from handlers.routes import application
-    from handlers.templates import template_environment
     from models.settings import read_settings
     from models.shop import Shop
     from models.store import Store
@@ -358,7 +357,7 @@ async def serve(engine_uri: str, database_name: str, tmp_path: Path) -> AsyncGen
         shop = Shop(read, Store(uri, database_name))
         await shop.open()
         tasks = [asyncio.ensure_future(work) for work in shop.work().values()]
-        http = HTTPServer(application(Parts(shop, template_environment())))
+        http = HTTPServer(application(Parts(shop)))
         http.add_sockets(sockets)
         served = Served(f"http://127.0.0.1:{read.port}", shop, http)
         running.append((served, tasks))
