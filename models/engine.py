@@ -67,13 +67,7 @@ class Engine:
         self._lock: int | None = None
         self._uri = ""
         self._failure = ""
-        self._is_well = False
         self._is_stopping = False
-
-    @property
-    def is_up(self) -> bool:
-        """Whether the child lives and its last probe went well."""
-        return self._is_well and self.pid is not None
 
     @property
     def pid(self) -> int | None:
@@ -119,7 +113,6 @@ class Engine:
         while not self._is_stopping:
             begun = time.monotonic()
             trouble = await self._until_unwell()
-            self._is_well = False
             if self._is_stopping:
                 return
             if time.monotonic() - begun > STEADY_SECONDS:
@@ -137,7 +130,6 @@ class Engine:
     async def stop(self) -> None:
         """Ends the child, politely while ``STOP_SECONDS`` last, and frees the data directory."""
         self._is_stopping = True
-        self._is_well = False
         await self._child.end(grace=STOP_SECONDS)
         self._child.free_port()
         if self._lock is not None:
@@ -176,7 +168,6 @@ class Engine:
         await self._launch(self._home.database, "--auth")
         for _ in range(PROBE_TRIES):
             if await self._is_answering():
-                self._is_well = True
                 logger.info("The embedded database serves on port %d.", self._child.port)
                 return
             await asyncio.sleep(GLANCE_SECONDS)
@@ -206,7 +197,6 @@ class Engine:
             if time.monotonic() >= next_probe:
                 self._home.trim_log()
                 missed = 0 if await self._is_answering() else missed + 1
-                self._is_well = missed == 0
                 if missed == PROBES_MISSED:
                     return f"does not answer ({self._failure})"
                 next_probe = time.monotonic() + self._probe_seconds

@@ -188,9 +188,6 @@ class Hub:
     def registered_of(self, key: str) -> list[Connection]:
         return [connection for connection in self._of.get(key, ()) if connection.registered]
 
-    def is_registered(self, key: str) -> bool:
-        return any(connection.registered for connection in self._of.get(key, ()))
-
     def in_room(self, room: str) -> set[Connection]:
         return set(self._rooms.get(room, ()))
 

@@ -33,7 +33,7 @@ async def test_who_went_while_registering_is_not_here(impatient, proxy, connect)
     proxy.hold()
     await maya.start("register_user")
     async with asyncio.timeout(5):
-        while not impatient.shop.hub.is_registered("Buyer:maya"):
+        while not impatient.shop.hub.registered_of("Buyer:maya"):
             await asyncio.sleep(0.01)
         await maya.leave()
         while impatient.shop.hub.count:
