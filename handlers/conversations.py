@@ -15,7 +15,11 @@ class ConversationsApi(JsonHandler):
     async def get(self) -> None:
         query = self.query(events.ConversationsQuery)
         work = self.shop.history.conversations(
-            self.me, limit=query.limit, before=query.before, filter=query.filter
+            self.me,
+            limit=query.limit,
+            before=query.before,
+            filter=query.filter,
+            name=query.name,
         )
         self.answer(await within_limit(work))
 

@@ -16,6 +16,7 @@ PARTICIPANT_ID_LENGTH: Final = 64
 CLIENT_ID_LENGTH: Final = 64
 FRAME_ID_LENGTH: Final = 64
 EPOCH_LENGTH: Final = 64
+NAME_FILTER_LENGTH: Final = 80
 
 # "$" alone would let a final newline pass, and "\Z" is unknown to the JavaScript expressions of
 # JSON Schema; "nothing follows" is understood by both.
@@ -551,6 +552,14 @@ class ConversationsQuery(Struct, frozen=True):
     filter: Annotated[
         Literal["all", "unread"], Meta(description="`unread`: only those with unread messages.")
     ] = "all"
+    name: Annotated[
+        str,
+        Meta(
+            max_length=NAME_FILTER_LENGTH,
+            description="Only conversations with people of whose names a word begins like this;"
+            " of several words, all. Capitals and accents do not count.",
+        ),
+    ] = ""
 
 
 class MessageAnswer(Struct, frozen=True):

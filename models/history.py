@@ -11,6 +11,7 @@ from typing import Literal
 
 from models import events, wire
 from models.conversation import Conversation, Identity, Participant, StoredMessage
+from models.directory import Directory
 from models.errors import Invalid, NotFound, NotYours
 from models.ledger import Ledger
 from models.presence import Presence
@@ -24,6 +25,7 @@ class History:
         self._store = store
         self._ledger = ledger
         self._presence = presence
+        self._directory = Directory(store, ledger)
 
     # --- One conversation -----------------------------------------------------------------------
 
@@ -96,11 +98,19 @@ class History:
         limit: int,
         before: str | None = None,
         filter: Literal["all", "unread"] = "all",  # noqa: A002  # the contract's word
+        name: str = "",
     ) -> events.ConversationList:
-        """A page of somebody's conversations, newest first."""
-        found = await self._ledger.newest_of(
-            who.key, before=_cursor(before), limit=limit + 1, unread=filter == "unread"
-        )
+        """A page of somebody's conversations, newest first; with a ``name``, only those with people
+        who are called so."""
+        cursor, unread = _cursor(before), filter == "unread"
+        if name.strip():
+            found = await self._directory.newest_of(
+                who.key, name, before=cursor, limit=limit + 1, unread=unread
+            )
+        else:
+            found = await self._ledger.newest_of(
+                who.key, before=cursor, limit=limit + 1, unread=unread
+            )
         page = found[:limit]
         more = len(found) > limit
         following = _cursor_text(Cursor(page[-1].updated_at, page[-1].id)) if more else None

@@ -58,11 +58,13 @@ class Ledger:
     """Live conversations, each one object for all who ask.
 
     ``on_entry`` is told of every message in the order of ``seq``, be it one that the journal has
-    just stored, one whose outcome was unknown, or another process's. It may not wait.
+    just stored, one whose outcome was unknown, or another process's. ``on_rename`` is told when
+    somebody else has the place of one. Neither may wait.
     """
 
     def __init__(self, store: Store, *, now: Callable[[], float] = time.time) -> None:
         self.on_entry: Callable[[Entry], None] = lambda entry: None
+        self.on_rename: Callable[[Conversation], None] = lambda conversation: None
         self._store = store
         self._now = now
         self._live: OrderedDict[str, Conversation] = OrderedDict()  # by id, the latest used last
@@ -123,7 +125,7 @@ class Ledger:
         """Somebody's conversations, newest first. What the summaries do not say yet is overlaid."""
         asked = limit
         while True:
-            behind = self._behind_of(key)
+            behind = self.behind_of(key)
             asked += len(behind)
             stored = await self._store.conversations_of(
                 key, before=before, limit=asked, unread=unread
@@ -145,9 +147,14 @@ class Ledger:
 
     async def unread_of(self, key: str) -> dict[str, int]:
         """How many messages are unread for somebody, in each conversation that has any."""
-        behind = self._behind_of(key)
+        behind = self.behind_of(key)
         found = self._overlaid(key, behind, await self._store.unread_conversations(key))
         return {c.id: c.unread_of(key) for c in found if c.unread_of(key)}
+
+    def behind_of(self, key: str) -> list[Conversation]:
+        """Somebody's conversations whose summaries in the database are behind."""
+        live = (self._live[id_] for id_ in self._behind)
+        return [conversation for conversation in live if key in conversation.keys]
 
     # --- Changing, after the database has it ----------------------------------------------------
 
@@ -200,6 +207,7 @@ class Ledger:
         self._ids["|".join(conversation.keys)] = conversation.id
         self._moves += 1
         self.touch(conversation)
+        self.on_rename(conversation)
 
     def forget(self, conversation: Conversation) -> None:
         """Drops a conversation that the database has no more."""
@@ -307,17 +315,13 @@ class Ledger:
         places = (Place(first, first_name), Place(second, second_name))
         return Conversation(new_id(), places, 0, None, moment(self._now()))
 
-    def _behind_of(self, key: str) -> list[Conversation]:
-        live = (self._live[id_] for id_ in self._behind)
-        return [conversation for conversation in live if key in conversation.keys]
-
     def _overlaid(
         self, key: str, behind: Iterable[Conversation], stored: Iterable[Conversation]
     ) -> list[Conversation]:
         """What was read, replaced by what is live, with what was behind before it was read or is
         behind by now. The others are not taken up: a list would cost a query a row."""
         found = {c.id: self._live.get(c.id, c) for c in stored}
-        found |= {c.id: c for c in [*behind, *self._behind_of(key)] if c.id in self._live}
+        found |= {c.id: c for c in [*behind, *self.behind_of(key)] if c.id in self._live}
         return [conversation for conversation in found.values() if key in conversation.keys]
 
     def _forget_the_oldest(self) -> None:

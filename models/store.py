@@ -13,7 +13,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple, TypeVar, cast
 
 from bson import ObjectId
@@ -93,6 +93,15 @@ class Cursor(NamedTuple):
 
     at: datetime
     id: str
+
+
+class Named(NamedTuple):
+    """The other side of a conversation: under which key and name, and when it last moved."""
+
+    id: str
+    at: datetime
+    key: str
+    name: str
 
 
 class Advance(NamedTuple):
@@ -396,6 +405,20 @@ class Store:
                 None
             )
         return [_conversation(document) for document in found]
+
+    async def names_of(self, key: str, low: datetime, high: datetime) -> list[Named]:
+        """The other sides of somebody's conversations that last moved in a window of time, in no
+        order."""
+        where = {"participants.key": key, "updated_at": {"$gte": low, "$lt": high}}
+        shown = {"participants.key": 1, "participants.name": 1, "updated_at": 1}
+        async with _driver():
+            found = await self._db.conversations.find(where, shown).to_list(None)
+        return [
+            Named(str(document["_id"]), document["updated_at"], place["key"], place["name"])
+            for document in found
+            for place in document["participants"]
+            if place["key"] != key
+        ]
 
     async def advance(self, advances: Sequence[Advance]) -> None:
         """Moves watermarks, journaled. They only ever grow; what was read had been delivered."""

@@ -66,6 +66,22 @@ async def test_the_unread_ones_can_be_asked_for(shop):
     assert (await listed(shop, "?filter=unread", ("Buyer", "maya")))["conversations"] == []
 
 
+async def test_they_can_be_asked_for_by_name(shop):
+    messages = {buyer: await write(shop, buyer, "omar") for buyer in ("maya", "marta", "noor")}
+    assert buyers(await listed(shop, "?name=MA")) == ["marta", "maya"]
+    first = await listed(shop, "?name=ma&limit=1")
+    assert buyers(first) == ["marta"]
+    rest = await listed(shop, f"?name=ma&limit=1&before={first['next']}")
+    assert (buyers(rest), rest["next"]) == (["maya"], None)
+    path = f"/api/messages/{messages['maya']['id']}/read"
+    await call(shop, "PUT", path, token=shop.token("Seller", "omar"))
+    assert buyers(await listed(shop, "?name=ma&filter=unread")) == ["marta"]
+    assert buyers(await listed(shop, "?name=nobody")) == []
+    assert buyers(await listed(shop, "?name=")) == ["noor", "marta", "maya"]
+    refused = await call(shop, "GET", f"{LIST}?name={'n' * 81}", token=shop.token("Seller", "omar"))
+    assert (refused.status, refused.body["error"]["field"]) == (400, "name")
+
+
 @pytest.mark.parametrize("filter_", ["", "&filter=unread"])
 async def test_pages_lose_and_repeat_nothing(shop, filter_):
     names = [f"b{number}" for number in range(45)]
