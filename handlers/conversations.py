@@ -31,4 +31,6 @@ class SellerApi(JsonHandler):
 
     @documented("A seller, for everybody", answer=events.SellerAnswer, refusals=("not_found",))
     async def get(self, seller_id: str) -> None:
-        self.answer(events.SellerAnswer(await within_limit(self.shop.history.seller(seller_id))))
+        seller = await within_limit(self.shop.history.seller(seller_id))
+        availability = await within_limit(self.shop.availability.of(seller_id))
+        self.answer(events.SellerAnswer(seller, availability))

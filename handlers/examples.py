@@ -68,6 +68,7 @@ _answer = replace(
     message_type="general",
     created_at="2026-01-10T08:45:28.016Z",
 )
+_availability = events.Availability(replies_in=900, back_at=None)
 _product = events.Product("Lichen mug", "https://shop.example/mugs/lichen", "€ 24.00")
 _context = events.UpdateContext(
     url="https://shop.example/mugs/lichen",
@@ -138,6 +139,7 @@ EXAMPLES: Final[dict[type[Struct], Struct]] = {
         _conversation,
         _maya_there,
         events.Seller("omar", "Seller", "Omar’s Ceramics", "online", _EARLIER),
+        _availability,
         events.OnlineUser("omar", "Seller", "Omar’s Ceramics", "online"),
         events.ErrorData("invalid", "A message needs some text.", field="message"),
         _limits,
@@ -199,7 +201,10 @@ EXAMPLES: Final[dict[type[Struct], Struct]] = {
             has_more=False,
         ),
         events.ConversationList([_conversation], next=None),
-        events.SellerAnswer(events.Seller("omar", "Seller", "Omar’s Ceramics", "online", _EARLIER)),
+        events.SellerAnswer(
+            events.Seller("omar", "Seller", "Omar’s Ceramics", "online", _EARLIER),
+            _availability,
+        ),
         events.GuestRequest("omar"),
         events.IdentifyRequest(identity=IDENTITY, guest_token=TOKEN),
         events.SessionAnswer(TOKEN, _maya),

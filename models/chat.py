@@ -17,6 +17,7 @@ from typing import Final, Literal
 from msgspec.structs import replace
 
 from models import events, wire
+from models.availability import Availability
 from models.codec import encode_event
 from models.conversation import (
     Conversation,
@@ -67,6 +68,7 @@ class Chat:
         hub: Hub,
         live: Live,
         history: History,
+        availability: Availability,
         guests: Guests,
         tokens: Tokens,
         pace: Pace,
@@ -80,6 +82,7 @@ class Chat:
         self._hub = hub
         self._live = live
         self._history = history
+        self._availability = availability
         self._guests = guests
         self._tokens = tokens
         self._pace = pace
@@ -324,6 +327,7 @@ class Chat:
         """A message is stored: both sides see it, and the sender has read all before it."""
         message, conversation = entry.message, entry.conversation
         self._live.stop_typing(message.sender, message.recipient)
+        self._availability.heard(entry)
         if message.seq == 1:
             self._live.meet(message.sender, message.recipient)
         event = encode_event(wire.message(message, conversation))

@@ -113,7 +113,11 @@ class Place:
 
 @dataclass(slots=True)
 class Conversation:
-    """Two participants' one conversation. ``places`` are in the order of the sorted pair."""
+    """Two participants' one conversation. ``places`` are in the order of the sorted pair.
+
+    ``turn_at`` is when the last message's sender began to speak: the other side has been silent
+    since then. None where that was not noted.
+    """
 
     id: str
     places: tuple[Place, Place]
@@ -121,6 +125,7 @@ class Conversation:
     last: StoredMessage | None
     updated_at: datetime
     first_seq: int = 1
+    turn_at: datetime | None = None
 
     @property
     def keys(self) -> tuple[str, str]:
@@ -147,6 +152,11 @@ class Conversation:
                 return place
         type_ = Participant.from_key(key).type
         return next(p for p in self.places if Participant.from_key(p.key).type == type_)
+
+    def is_answered_by(self, message: StoredMessage) -> bool:
+        """Whether a message that comes next is from the other side than the last one."""
+        last = self.last
+        return last is not None and self.side_of(last.sender) is not self.side_of(message.sender)
 
     def unread_of(self, key: str) -> int:
         return max(0, self.last_seq - self.place_of(key).read_seq)

@@ -610,10 +610,34 @@ class ConversationList(Struct, frozen=True):
     next: NextPage
 
 
+class Availability(Struct, frozen=True):
+    """How soon a seller usually answers and when they are usually back, by the last 30 days.
+
+    Coarse on purpose: it is for everybody. Who is invisible looks like who is not there.
+    """
+
+    replies_in: Annotated[
+        int | None,
+        Meta(
+            description="Half of their answers to buyers took no more than so many seconds. Null:"
+            " too few answers to tell, or more than a week.",
+            examples=[900],
+        ),
+    ]
+    back_at: Annotated[
+        Timestamp | None,
+        Meta(
+            description="The beginning of the hour in which they are usually online next. Null:"
+            " they are online, or it is not known."
+        ),
+    ]
+
+
 class SellerAnswer(Struct, frozen=True):
     """A seller, for everybody."""
 
     seller: Seller
+    availability: Availability
 
 
 class GuestRequest(Struct, frozen=True):

@@ -44,13 +44,15 @@ class Entry:
     """A stored message that has just become visible, for those who are told of it.
 
     The sender had read up to ``read_before``; by writing they have read all before this message.
-    ``origin`` asked for it and is answered otherwise.
+    If it is an answer, the other side has waited for it since ``asked_at``. ``origin`` asked for it
+    and is answered otherwise.
     """
 
     message: StoredMessage
     conversation: Conversation
     read_before: int
     previous: StoredMessage | None
+    asked_at: datetime | None
     origin: object
 
 
@@ -160,10 +162,12 @@ class Ledger:
 
     def add(self, conversation: Conversation, message: StoredMessage, origin: object) -> None:
         """Takes in a stored message, the next one by ``seq``, and tells of it."""
-        previous = conversation.last
+        previous, turn_at = conversation.last, conversation.turn_at
+        asked_at = turn_at if conversation.is_answered_by(message) else None
         read_before = self.take_in(conversation, message)
+        entry = Entry(message, conversation, read_before, previous, asked_at, origin)
         try:
-            self.on_entry(Entry(message, conversation, read_before, previous, origin))
+            self.on_entry(entry)
         except Exception:  # it is stored, and that counts
             log.exception("a stored message could not be told of")
 
@@ -172,6 +176,8 @@ class Ledger:
         read before: sending reads all."""
         sender = conversation.side_of(message.sender)
         read_before = sender.read_seq
+        if conversation.last is None or conversation.is_answered_by(message):
+            conversation.turn_at = message.at
         conversation.last_seq = message.seq
         conversation.last = message
         conversation.updated_at = max(conversation.updated_at, message.at)

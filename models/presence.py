@@ -90,6 +90,10 @@ class Presence:
         here = self._here.get(key)
         return None if here is None else here.name
 
+    def online(self) -> list[str]:
+        """Who is seen online now."""
+        return [key for key, here in self._here.items() if here.status == "online"]
+
     def is_here(self, key: str) -> bool:
         """Whether somebody is here, be it invisibly."""
         return key in self._here

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from models.accounts import Accounts
+from models.availability import Availability
 from models.chat import Chat
 from models.errors import Unavailable
 from models.guests import Guests
@@ -49,6 +50,7 @@ class Shop:
         presence = Presence()
         self.preferences = Looks(store, now=now)
         self.history = History(store, self.ledger, presence)
+        self.availability = Availability(store, presence, now=now)
         self.guests = Guests(store, self.ledger, self.journal, self.hub, self.accounts, self.tokens)
         self.chat = Chat(
             store=store,
@@ -57,6 +59,7 @@ class Shop:
             hub=self.hub,
             live=Live(self.hub, presence, TypingBoard(), now=now),
             history=self.history,
+            availability=self.availability,
             guests=self.guests,
             tokens=self.tokens,
             pace=self.pace,
@@ -87,13 +90,14 @@ class Shop:
             "ledger": self.ledger.keep_settling(),
             "clock": self.chat.keep_time(),
             "last seen": self.chat.keep_last_seen(),
+            "availability": self.availability.keep_settling(),
             "accounts": self.accounts.watch(),
             "preferences": self.preferences.watch(),
             "lag": self.metrics.watch_lag(),
         }
 
     async def drain(self) -> None:
-        """Takes no more messages, stores those that were accepted, and brings all summaries up.
+        """Takes no more messages, stores those that were accepted, and writes what is behind.
 
         Raises ``Unavailable``; the next start finds the rest.
         """
@@ -102,6 +106,7 @@ class Shop:
         try:
             async with asyncio.timeout(max(SETTLE_SECONDS, limit - time.monotonic())):
                 await self.ledger.settle()
+                await self.availability.settle()
         except TimeoutError:
             raise Unavailable from None
 

@@ -10,6 +10,7 @@ move touches this file alone.
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -26,6 +27,7 @@ from models.conversation import Conversation, Participant, Place, Step, StoredMe
 from models.errors import Unavailable
 from models.picture import Picture
 from models.preferences import Preferences
+from models.timesheet import Day, Timesheet
 
 Document = dict[str, Any]
 _T = TypeVar("_T")
@@ -45,6 +47,8 @@ MILLISECOND: Final = timedelta(milliseconds=1)  # what the database keeps of a t
 WINDOW_GROWTH: Final = 6
 OLDEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD: Final = timedelta(days=2)  # a clock that was stepped back must not hide the newest
+
+WITHOUT_TIMESHEET: Final = {"timesheet": 0}  # read by itself: lists of people do without
 
 # What each query needs. (conversation, seq) and sent_as also decide: they are what numbering and
 # retries rest on when two processes share one database.
@@ -444,7 +448,7 @@ class Store:
             highest: Document = {}
             current: Document = {
                 name: document[name]
-                for name in ("last_seq", "last", "updated_at", "unread_for", "first_seq")
+                for name in ("last_seq", "last", "turn_at", "updated_at", "unread_for", "first_seq")
             }
             for number, place in enumerate(document["participants"]):
                 for name, value in place.items():
@@ -556,13 +560,15 @@ class Store:
         return (await self.participants([key])).get(key)
 
     async def participants(self, keys: Iterable[str]) -> dict[str, StoredParticipant]:
+        where = {"_id": {"$in": list(keys)}}
         async with _driver():
-            found = await self._db.participants.find({"_id": {"$in": list(keys)}}).to_list(None)
+            found = await self._db.participants.find(where, WITHOUT_TIMESHEET).to_list(None)
         return {document["_id"]: _participant(document) for document in found}
 
     async def sellers(self) -> list[StoredParticipant]:
+        where = {"type": "Seller"}
         async with _driver():
-            found = await self._db.participants.find({"type": "Seller"}).to_list(None)
+            found = await self._db.participants.find(where, WITHOUT_TIMESHEET).to_list(None)
         return [_participant(document) for document in found]
 
     async def introduce(self, key: str, name: str, at: datetime) -> None:
@@ -579,6 +585,18 @@ class Store:
         """Remembers when somebody who is known left."""
         async with _driver():
             await self._db.participants.update_one({"_id": key}, {"$max": {"last_seen": at}})
+
+    async def timesheet(self, key: str) -> Timesheet:
+        """What is known of a seller's last days; empty for who is not known."""
+        async with _driver():
+            document = await self._db.participants.find_one({"_id": key}, {"timesheet": 1})
+        return _timesheet((document or {}).get("timesheet", {}))
+
+    async def write_timesheet(self, key: str, sheet: Timesheet) -> None:
+        """Puts a sheet in the place of the one that is stored of a seller who is known."""
+        async with _driver():
+            change = {"$set": {"timesheet": _timesheet_document(sheet)}}
+            await self._db.participants.update_one({"_id": key}, change)
 
     async def add_seller(
         self, seller_id: str, name: str, email: str | None, password_hash: str, at: datetime
@@ -794,6 +812,7 @@ def _conversation_document(conversation: Conversation) -> Document:
         "first_seq": conversation.first_seq,
         "last_seq": conversation.last_seq,
         "last": None if conversation.last is None else _message_document(conversation.last),
+        "turn_at": conversation.turn_at,
         "updated_at": conversation.updated_at,
     }
 
@@ -816,6 +835,7 @@ def _conversation(document: Document) -> Conversation:
         first_seq=document["first_seq"],
         last_seq=document["last_seq"],
         last=None if document.get("last") is None else _message(document["last"]),
+        turn_at=document.get("turn_at"),
         updated_at=document["updated_at"],
     )
 
@@ -831,6 +851,26 @@ def _participant(document: Document) -> StoredParticipant:
         tokens_valid_from=document.get("tokens_valid_from", 0),
         disabled=document.get("disabled", False),
     )
+
+
+def _timesheet_document(sheet: Timesheet) -> Document:
+    return {
+        on.isoformat(): {
+            "hours": day.hours,
+            "replies": {str(seconds): count for seconds, count in sorted(day.replies.items())},
+        }
+        for on, day in sheet.days.items()
+    }
+
+
+def _timesheet(document: Document) -> Timesheet:
+    days = {
+        date.fromisoformat(on): Day(
+            day["hours"], Counter({int(step): count for step, count in day["replies"].items()})
+        )
+        for on, day in document.items()
+    }
+    return Timesheet(days)
 
 
 def _preferences(document: Document) -> Preferences:

@@ -1,5 +1,8 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from models.timesheet import Day, Timesheet
 from tests.caller import call
 from tests.contract import MOMENT, check_conversation, place
 
@@ -134,7 +137,8 @@ async def test_a_seller_is_shown_to_everybody_and_no_more_than_that(shop, open_s
             "name": "Omar",
             "status": "offline",
             "last_seen": answer.body["seller"]["last_seen"],
-        }
+        },
+        "availability": {"replies_in": None, "back_at": None},
     }
     protocols = ["shopbell.v1", f"bearer.{shop.token('Seller', 'omar', 'Omar')}"]
     socket = await open_socket(f"{shop.url}/ws", subprotocols=protocols)
@@ -143,6 +147,19 @@ async def test_a_seller_is_shown_to_everybody_and_no_more_than_that(shop, open_s
     seller = (await call(shop, "GET", "/api/sellers/omar")).body["seller"]
     assert seller["status"] == "online"
     assert seller["last_seen"] is None or MOMENT.fullmatch(seller["last_seen"])
+
+
+async def test_how_available_a_seller_is_everybody_may_know(shop):
+    for number in range(5):
+        await write(shop, "maya", "omar", f"{number}?")
+        await write(shop, "omar", "maya", f"{number}.")
+    today = datetime.now(UTC).date()
+    week = {today - timedelta(days=n): Day(hours=2**24 - 1) for n in range(1, 8)}
+    await shop.shop.store.write_timesheet("Seller:omar", Timesheet(week))
+    availability = (await call(shop, "GET", "/api/sellers/omar")).body["availability"]
+    assert availability["replies_in"] == 60
+    assert availability["back_at"].endswith(":00:00.000Z")
+    assert MOMENT.fullmatch(availability["back_at"])
 
 
 async def test_nobody_else_is_shown_to_everybody(shop):

@@ -75,8 +75,8 @@ async def open_shop(engine_uri, database_name, tmp_path):
     settings = settings.with_secrets()
     opened = []
 
-    async def open_shop(uri=engine_uri, *, asleep=()):
-        process = Process(Shop(settings, Store(uri, database_name)))
+    async def open_shop(uri=engine_uri, *, asleep=(), **options):
+        process = Process(Shop(settings, Store(uri, database_name), **options))
         opened.append(process)
         await process.shop.open()
         for name, work in process.shop.work().items():
