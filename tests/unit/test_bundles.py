@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from handlers.bundles import PAGES, SHEETS, bundle, bundle_address
+from handlers.bundles import PAGES, SHEETS, bundle, bundle_address, minified_style
 from handlers.templates import TEMPLATES
 
 NAMED = re.compile(r"""\b(?:script|styles)\("([^"]+)"\)""")
@@ -41,3 +41,10 @@ def test_a_bundle_is_small_and_loses_nothing_when_it_is_packed():
     written = sum(len((SHEETS / f"{sheet}.css").read_bytes()) for sheet in PAGES["inbox.css"])
     assert len(packed.zipped) < len(packed.plain) / 3 < written / 3
     assert gzip.decompress(packed.zipped) == packed.plain
+
+
+def test_a_space_that_means_something_stays():
+    style = "@layer a { .row[x='y'] :is(.b, .c) { color: red; } .d:hover :dir(rtl) { top: 0; } }"
+    assert minified_style(style) == (
+        "@layer a{.row[x='y'] *:is(.b,.c){color:red}.d:hover *:dir(rtl){top:0}}"
+    )
