@@ -6,7 +6,7 @@ from tornado import web
 
 from handlers.base import refuse_secrets
 from handlers.bundles import bundle
-from handlers.compression import Packed, reads_gzip
+from handlers.compression import PackedHandler
 from models.errors import BadRequest
 
 # An address with a version never changes its content; a script module has none, because a module
@@ -14,7 +14,7 @@ from models.errors import BadRequest
 VERSIONED_SECONDS: Final = 365 * 24 * 60 * 60
 
 
-class PublicHandler(web.RequestHandler):
+class PublicHandler(PackedHandler):
     """A door that is the same for everybody and asks nobody who they are."""
 
     def prepare(self) -> None:
@@ -35,24 +35,7 @@ class PublicHandler(web.RequestHandler):
         self.write("There is no such file.\n" if missing else "This request is not understood.\n")
 
 
-class PackedHandler(PublicHandler):
-    """A door behind which a ``Packed`` text stands."""
-
-    def send(self, packed: Packed) -> None:
-        """Answers with it, compressed for who can read that; "not modified" to who has it."""
-        self.set_header("Content-Type", packed.kind)
-        self.set_header("Vary", "Accept-Encoding")
-        self.set_header("Etag", f'W/"{packed.digest}"')
-        if self.check_etag_header():
-            self.set_status(304)
-        elif reads_gzip(self.request.headers.get("Accept-Encoding", "")):
-            self.set_header("Content-Encoding", "gzip")
-            self.write(packed.zipped)
-        else:
-            self.write(packed.plain)
-
-
-class Bundles(PackedHandler):
+class Bundles(PublicHandler):
     """``/assets/DIGEST/NAME``: what a page is made of, kept by browsers under its digest.
 
     A page that an older server rendered asks for a digest that is no more. It gets today's file,
@@ -67,7 +50,7 @@ class Bundles(PackedHandler):
         is_current = digest == packed.digest
         kept = f"public, max-age={VERSIONED_SECONDS}, immutable"
         self.set_header("Cache-Control", kept if is_current else "no-cache")
-        self.send(packed)
+        self.send_packed(packed)
 
     def head(self, digest: str, name: str) -> None:
         self.get(digest, name)

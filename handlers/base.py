@@ -15,6 +15,7 @@ from msgspec import Struct
 from tornado import httputil, web
 from tornado.iostream import StreamClosedError
 
+from handlers.compression import Packed, PackedHandler
 from handlers.languages import Language, choose
 from handlers.templates import templates_in
 from models import codec, events
@@ -38,6 +39,7 @@ BODY_BYTES: Final = 64 * 1024  # CONTRACT section 5
 LENGTH_DIGITS: Final = 16  # Python refuses to read a number of some thousands
 FORM_FIELDS: Final = 100
 ANSWER_SECONDS: Final = 4.8  # CONTRACT section 4: `unavailable` within 5 s
+HTML: Final = "text/html; charset=utf-8"
 COOKIE: Final = "shopbell_session"
 SUBPROTOCOL: Final = "shopbell.v1"
 BEARER_PROTOCOL: Final = "bearer."
@@ -496,9 +498,13 @@ class JsonHandler(BaseHandler):
         self.write(codec.encode(events.ErrorAnswer(codec.error_data(error))))
 
 
-class PageHandler(BaseHandler):
-    """Doors that show HTML. A template gets one dataclass as ``page``."""
+class PageHandler(PackedHandler, BaseHandler):
+    """Doors that show HTML. A template gets one dataclass as ``page``.
 
+    Only a page that says the ``same_for_everybody`` is compressed, see ``compression.py``.
+    """
+
+    same_for_everybody: ClassVar[bool] = False
     language: Language
 
     def initialize(self) -> None:
@@ -512,7 +518,7 @@ class PageHandler(BaseHandler):
 
     def set_default_headers(self) -> None:
         super().set_default_headers()
-        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Content-Type", HTML)
 
     def content_security_policy(self) -> str:
         settings = self.shop.settings
@@ -538,7 +544,7 @@ class PageHandler(BaseHandler):
     def page(self, template: str, page: object, *, status: int = 200) -> None:
         """Renders a template; everything it needs has been awaited before."""
         self.set_status(status)
-        self.write(
+        html = (
             templates_in(self.language)
             .get_template(template)
             .render(
@@ -548,6 +554,10 @@ class PageHandler(BaseHandler):
                 public_url=self.shop.settings.origin,
             )
         )
+        if self.same_for_everybody and status == 200:
+            self.send_packed(Packed.of(html, HTML))
+        else:
+            self.write(html)
 
     def finish_error(self, error: ChatError) -> None:
         if isinstance(error, Unauthorized) and self.request.method in SAFE_METHODS:

@@ -34,6 +34,7 @@ class ShopPage(PageHandler):
     """``/``: the demo shop, or the way to the inbox."""
 
     public = True
+    same_for_everybody = True
 
     def get(self) -> None:
         if self.shop.settings.demo:

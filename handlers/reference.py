@@ -14,7 +14,8 @@ from msgspec import Struct
 from tornado import web
 
 from handlers import openapi
-from handlers.base import STATUS, JsonHandler, PageHandler, documented
+from handlers.base import HTML, STATUS, JsonHandler, PageHandler, documented
+from handlers.compression import Packed
 from handlers.examples import EXAMPLES, FIRST_CLIENT, IDENTITY_CODE, REFUSALS, written
 from handlers.languages import ENGLISH, spoken
 from handlers.openapi import ADDRESS, AddressParts, Operation, Rows, operations
@@ -91,7 +92,7 @@ class Reference:
         self._api = api
         self._doors = doors
         self._origin = origin
-        self.page = ""  # the rendered page, once somebody asked for it
+        self.page: Packed | None = None  # as it was rendered when somebody first asked for it
 
     @cached_property
     def document(self) -> bytes:
@@ -143,17 +144,18 @@ class ReferencePage(_Described, PageHandler):
 
     def get(self) -> None:
         self.set_header("Cache-Control", "no-cache")  # kept, and asked for again by its ETag
-        self.write(self.reference.page or self._rendered())
+        self.send_packed(self.reference.page or self._rendered())
 
-    def _rendered(self) -> str:
+    def _rendered(self) -> Packed:
         """The page, kept for the next one who asks: it is long, and the same for everybody."""
         template = templates_in(spoken(ENGLISH)).get_template("docs.html")
-        self.reference.page = template.render(
+        html = template.render(
             page=self.reference.view,
             me=None,
             static_url=self.static_url,
             public_url=self.shop.settings.origin,
         )
+        self.reference.page = Packed.of(html, HTML)
         return self.reference.page
 
     def content_security_policy(self) -> str:

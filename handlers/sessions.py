@@ -87,6 +87,8 @@ class _OwnForm(PageHandler):
 class LoginPage(_OwnForm):
     """``/login``: sellers, with ID and password."""
 
+    same_for_everybody = True
+
     def get(self) -> None:
         wanted = self.request.query_arguments.get("next", [b""])[-1].decode("utf-8", "replace")
         if self.who is not None and self.who.participant.type == "Seller":

@@ -36,6 +36,7 @@ class WidgetFrame(PageHandler):
     """
 
     public = True
+    same_for_everybody = True
 
     async def get(self, seller_id: str) -> None:
         seller = person(await within_limit(self.shop.history.seller(seller_id)))

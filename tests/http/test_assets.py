@@ -6,6 +6,7 @@ import pytest
 from tornado.httpclient import AsyncHTTPClient
 
 from handlers.bundles import bundle, bundle_address
+from models.demo import SELLER, prepare_demo
 
 NAMES = ["chat.js", "chat.css"]
 OLD = "0123456789abcdef"
@@ -72,3 +73,21 @@ async def test_the_files_themselves_stay_as_they_are_written(server):
     assert answer.body.startswith(b"/**")
     assert b"export class RealtimeMessages {" in answer.body
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+async def test_only_pages_that_are_the_same_for_everybody_are_compressed(serve):
+    """BREACH: the compressed length of somebody's own page tells of what stands in it."""
+    server = await serve(rate_limits="off", demo="on")
+    await prepare_demo(server.shop)
+    cookie = f"shopbell_session={server.token('Seller', SELLER.id)}"
+    for path in ["/", f"/widget/{SELLER.id}", "/login", "/docs"]:
+        small = await get(server, path, Accept_Encoding="gzip")
+        large = await get(server, path)
+        assert small.headers["Content-Encoding"] == "gzip", path
+        assert len(small.body) < len(large.body), path
+        assert b"<!doctype html>" in gzip.decompress(small.body)
+        assert "Accept-Encoding" in small.headers["Vary"]
+    for path in [f"/chat/{SELLER.id}", "/inbox", "/inbox/widget", "/nothing"]:
+        own = await get(server, path, Accept_Encoding="gzip", Cookie=cookie)
+        assert "Content-Encoding" not in own.headers, path
+        assert b"<!doctype html>" in own.body
