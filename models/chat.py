@@ -168,8 +168,9 @@ class Chat:
     async def update_status(
         self, who: Identity, command: events.UpdateStatus, connection: Connection
     ) -> events.StatusUpdated:
-        """The user wants to be seen as online, away, or not at all."""
-        self._live.set_status(who.key, command.status)
+        """The user wants to be seen as online, away, or not at all: that looks like leaving."""
+        if self._live.set_status(who.key, command.status) and command.status == "offline":
+            self._left[who.key] = moment(self._now())
         return events.StatusUpdated(command.status)
 
     async def update_context(

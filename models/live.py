@@ -74,7 +74,8 @@ class Live:
         for key, partner in ((one, other), (other, one)):
             if self.presence.is_here(key):
                 self.presence.share(key, [partner])
-                self._tell(self._status(key), [partner])
+                if self.presence.status_of(key) != "offline":
+                    self._tell(self._status(key), [partner])
 
     def online_users(self, connection: Connection) -> OnlineUsers:
         """Who is here, of those whom this socket's participant may see."""
@@ -89,10 +90,12 @@ class Live:
                 users.append(OnlineUser(id=id_, type=type_, name=name, status=status))
         return OnlineUsers(users)
 
-    def set_status(self, key: str, status: PresenceStatus) -> None:
-        """How present somebody wants to be."""
-        if self.presence.set_status(key, status):
+    def set_status(self, key: str, status: PresenceStatus) -> bool:
+        """How present somebody wants to be; true if that is a change."""
+        changed = self.presence.set_status(key, status)
+        if changed:
             self.tell_status(key)
+        return changed
 
     def tell_status(self, key: str) -> None:
         """Tells all who may know how present somebody is now."""
@@ -124,12 +127,13 @@ class Live:
 
     def tick(self) -> dict[str, datetime]:
         """Ends what has run out; to be called about twice a second. Returns who is gone, and when
-        they were last seen."""
+        they were last seen; whoever was invisible has gone before, and so nobody hears of it."""
         self._tell_typing(self._typing.over(), is_typing=False)
         gone = {}
-        for key in self.presence.gone():
-            gone[key] = moment(self._now())
-            self.tell_status(key)
+        for key, status in self.presence.gone().items():
+            if status != "offline":
+                gone[key] = moment(self._now())
+                self.tell_status(key)
             self.presence.forget(key)
         return gone
 

@@ -53,15 +53,15 @@ class Presence:
         here.gone_after = self._now() + GRACE_SECONDS
         return True
 
-    def gone(self) -> list[str]:
-        """Those whose grace has ended since the last call. Who may be told of it is known until
-        ``forget`` is called."""
+    def gone(self) -> dict[str, PresenceStatus]:
+        """Those whose grace has ended since the last call, and as what they were seen. Who may be
+        told of it is known until ``forget`` is called."""
         now = self._now()
-        over = [
-            key
+        over = {
+            key: here.status
             for key, here in self._here.items()
             if here.gone_after is not None and here.gone_after <= now
-        ]
+        }
         for key in over:
             del self._here[key]
         return over

@@ -1,7 +1,9 @@
 import pytest
 
 from models import events, presence
+from tests.caller import call
 from tests.contract import MOMENT, OPERATORS, place
+from tests.store.cast import eventually
 
 
 @pytest.fixture
@@ -115,6 +117,28 @@ async def test_the_invisible_hear_everything_and_are_seen_nowhere(
     assert (await omar.hear("new_message", seq=2)) == message
     await omar.ask("update_status", {"status": "online"})
     await maya.hear("user_status_changed", user_id="omar", status="online")
+
+
+async def test_who_goes_invisible_looks_like_who_leaves_and_their_leaving_shows_nothing(
+    server, maya, omar, no_grace
+):
+    async def seen():
+        return (await call(server, "GET", "/api/sellers/omar")).body
+
+    await maya.send(omar)
+    await omar.ask("update_status", {"status": "offline"})
+    await maya.hear("user_status_changed", user_id="omar", status="offline")
+    unwritten = server.shop.chat._left
+    await eventually(lambda: "Seller:omar" not in unwritten)
+    before = await seen()
+    assert before["seller"]["status"] == "offline"
+    await maya.heard_so_far()
+    maya.heard.clear()
+    await omar.leave()
+    await eventually(lambda: not server.shop.chat._live.presence.is_here("Seller:omar"))
+    await eventually(lambda: "Seller:omar" not in unwritten)
+    assert await seen() == before
+    assert not await statuses(maya)
 
 
 async def test_a_wrong_status_is_invalid(maya):

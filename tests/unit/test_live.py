@@ -117,6 +117,26 @@ def test_who_is_invisible_looks_as_if_they_were_not_there(scene):
     assert online(scene, omar) == [("maya", "Maya", "online")]
 
 
+def test_who_is_invisible_speaks_without_being_seen(scene):
+    maya, omar = scene.join(MAYA), scene.join(OMAR)
+    scene.live.set_status(OMAR.key, "offline")
+    scene.live.meet(MAYA.key, OMAR.key)
+    assert heard(maya) == []
+    assert heard(omar) == [("maya", "online")]
+
+
+def test_nobody_hears_when_who_is_invisible_leaves(scene):
+    omar, maya = scene.join(OMAR, MAYA), scene.join(MAYA, OMAR)
+    scene.live.set_status(OMAR.key, "offline")
+    heard(maya)
+    scene.drop(omar)
+    scene.clock.now += GRACE_SECONDS
+    assert scene.live.tick() == {}
+    assert heard(maya) == []
+    assert scene.live.presence.visible_to(MAYA.key) == {OMAR.key}
+    assert not scene.live.presence.is_here(OMAR.key)
+
+
 def test_a_status_is_told_once(scene):
     _, maya = scene.join(OMAR, MAYA), scene.join(MAYA, OMAR)
     heard(maya)

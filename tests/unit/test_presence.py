@@ -49,19 +49,28 @@ def test_a_change_of_page_shows_nothing(presence, clock):
     presence.arrive(MAYA, "Maya")
     presence.leave(MAYA)
     clock.now += GRACE_SECONDS - 0.1
-    assert presence.gone() == []
+    assert presence.gone() == {}
     assert presence.status_of(MAYA) == "online"
     assert not presence.arrive(MAYA, "Maya"), "she never went"
     clock.now += 10 * GRACE_SECONDS
-    assert presence.gone() == []
+    assert presence.gone() == {}
+
+
+def test_who_is_gone_is_told_with_what_they_were_seen_as(presence, clock):
+    for key, status in ((MAYA, "away"), (OMAR, "offline")):
+        presence.arrive(key, key)
+        presence.set_status(key, status)
+        presence.leave(key)
+    clock.now += GRACE_SECONDS
+    assert presence.gone() == {MAYA: "away", OMAR: "offline"}
 
 
 def test_who_stays_away_is_gone_once(presence, clock):
     presence.arrive(MAYA, "Maya")
     presence.leave(MAYA)
     clock.now += GRACE_SECONDS
-    assert presence.gone() == [MAYA]
-    assert presence.gone() == []
+    assert presence.gone() == {MAYA: "online"}
+    assert presence.gone() == {}
     assert presence.status_of(MAYA) == "offline"
     assert not presence.is_here(MAYA)
     assert presence.name_of(MAYA) is None
@@ -75,14 +84,14 @@ def test_each_departure_begins_a_grace_of_its_own(presence, clock):
     presence.arrive(MAYA, "Maya")
     presence.leave(MAYA)
     clock.now += GRACE_SECONDS - 1
-    assert presence.gone() == []
+    assert presence.gone() == {}
     clock.now += 1
-    assert presence.gone() == [MAYA]
+    assert presence.gone() == {MAYA: "online"}
 
 
 def test_leaving_without_having_come_does_nothing(presence):
     assert not presence.leave(MAYA)
-    assert presence.gone() == []
+    assert presence.gone() == {}
 
 
 def test_the_latest_name_counts(presence):
@@ -163,7 +172,7 @@ def test_who_is_gone_can_be_told_of_until_they_are_forgotten(presence, clock):
     presence.share(MAYA, [OMAR, NILS])
     presence.leave(MAYA)
     clock.now += GRACE_SECONDS
-    assert presence.gone() == [MAYA]
+    assert presence.gone() == {MAYA: "online"}
     assert presence.watchers_of(MAYA) == {OMAR, NILS}
     presence.forget(MAYA)
     assert presence.watchers_of(MAYA) == set()
