@@ -15,6 +15,7 @@ from msgspec import Struct
 from tornado import httputil, web
 from tornado.iostream import StreamClosedError
 
+from handlers import refusals
 from handlers.compression import Packed, PackedHandler
 from handlers.languages import Language, choose
 from handlers.templates import templates_in
@@ -91,16 +92,6 @@ class ErrorPage:
 
     title: str
     message: str
-
-
-TITLES: Final = {
-    "unauthorized": "Please log in",
-    "forbidden": "This is not allowed",
-    "not_found": "There is nothing here",
-    "rate_limited": "A little slower, please",
-    "unavailable": "The chat is resting for a moment",
-    "internal": "Something went wrong",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -565,5 +556,9 @@ class PageHandler(PackedHandler, BaseHandler):
             wanted = self.language.link(self.request.path)
             self.redirect(self.language.link("/login", next=wanted), status=303)
             return
-        title = TITLES.get(error.code, "This was not understood")
-        self.page("error.html", ErrorPage(title, error.message), status=self.get_status())
+        told = ErrorPage(refusals.title(error, self.language), self.why(error))
+        self.page("error.html", told, status=self.get_status())
+
+    def why(self, error: ChatError) -> str:
+        """What the page says of a refusal."""
+        return refusals.reason(error, self.language)

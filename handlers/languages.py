@@ -1,4 +1,4 @@
-"""The languages that pages speak: their words, their way with dates and numbers, whose choice counts.
+"""The languages that pages speak: their words, their dates and numbers, and whose choice counts.
 
 The words stand in ``templates/languages/*.po`` and are read from there; English is what the sources
 say. Times are written in UTC; ``static/js/clock.js`` puts them into the reader's own zone.

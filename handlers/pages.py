@@ -40,7 +40,7 @@ class ShopPage(PageHandler):
         if self.shop.settings.demo:
             self.page("demo.html", DemoView(demo.SELLER.id))
         else:
-            self.redirect("/inbox", status=303)
+            self.redirect(self.language.link("/inbox"), status=303)
 
 
 class WritingPage(PageHandler):
@@ -78,7 +78,7 @@ class ChatPage(WritingPage):
         except REFUSALS as error:
             await self._show(seller_id, form.get("message", ""), error)
         else:
-            self.redirect(f"/chat/{quote(seller_id)}", status=303)
+            self.redirect(self.language.link(f"/chat/{quote(seller_id)}"), status=303)
 
     def _keep_guest(self) -> None:
         """Gives a guest who comes again and again a new token in time."""
@@ -102,7 +102,7 @@ class ChatPage(WritingPage):
 
     async def _show(self, seller_id: str, draft: str = "", error: ChatError | None = None) -> None:
         history = self.shop.history
-        seller = person(await within_limit(history.seller(seller_id)))
+        seller = person(await within_limit(history.seller(seller_id)), self.language)
         page, me = None, None
         if self.who is not None:
             me = self.who.user
@@ -115,11 +115,12 @@ class ChatPage(WritingPage):
             me,
             seller,
             f"/chat/{quote(seller_id)}",
+            language=self.language,
             now=_now(),
             draft=draft,
-            problem=error.message if error else "",
+            problem=self.why(error) if error else "",
         )
-        view = ChatView(seller, person(me, "online") if me else None, shown)
+        view = ChatView(seller, person(me, self.language, "online") if me else None, shown)
         self.page("chat.html", view, status=STATUS[error.code] if error else 200)
 
 
@@ -144,8 +145,11 @@ class SellerPage(WritingPage):
         unread = await within_limit(history.unread_count(self.me))
         open_id = shown.conversation_id if shown else None
         return InboxView(
-            self=person(me, "online"),
-            rows=[conversation_row(c, me, open_id=open_id, now=now) for c in listed.conversations],
+            self=person(me, self.language, "online"),
+            rows=[
+                conversation_row(c, me, open_id=open_id, language=self.language, now=now)
+                for c in listed.conversations
+            ],
             next=listed.next,
             filter=query.filter,
             unread=unread.count,
@@ -183,13 +187,13 @@ class ConversationPage(SellerPage):
         )
         if conversation.conversation is None:
             raise NotFound("There is no such conversation.")
-        peer = peer_in(conversation.conversation, self.me.user)
+        peer = peer_in(conversation.conversation, self.me.user, self.language)
         try:
             await self.send(self.me, Participant(peer.type, peer.id), form)
         except REFUSALS as error:
             await self._show(conversation_id, form.get("message", ""), error)
         else:
-            self.redirect(f"/inbox/{conversation_id}", status=303)
+            self.redirect(self.language.link(f"/inbox/{conversation_id}"), status=303)
 
     async def _show(
         self, conversation_id: str, draft: str = "", error: ChatError | None = None
@@ -203,11 +207,12 @@ class ConversationPage(SellerPage):
         shown = thread(
             page,
             me,
-            peer_in(page.conversation, me),
+            peer_in(page.conversation, me, self.language),
             f"/inbox/{conversation_id}",
+            language=self.language,
             now=_now(),
             draft=draft,
-            problem=error.message if error else "",
+            problem=self.why(error) if error else "",
         )
         view = await self.inbox(shown)
         self.page("inbox.html", view, status=STATUS[error.code] if error else 200)

@@ -1,17 +1,19 @@
 """What pages show, made from the wire objects: people, messages in their groups and days, the list.
 
-Plain values in, plain values out: no Tornado, no database. Times are written in UTC here, so that a
-page reads without script; ``static/js/clock.js`` puts them into the reader's own zone. The rules
+Plain values in, plain values out: no Tornado, no database. Times are written in UTC here, in the
+page's language, so that a page reads without script; ``static/js/clock.js`` puts them into the
+reader's own zone. The rules
 for groups, days and people stand once more in ``static/js/timeline.js`` and ``people.js``, which
 lay out what comes later; ``tests/rows.json`` and ``tests/people.json`` hold both to the same cases.
 """
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
+from handlers.languages import Language
 from handlers.views import ConversationRow, Group, MessageRow, Moment, Person, Thread
 from models.conversation import GUEST_PREFIX, Participant
 from models.events import (
@@ -41,21 +43,22 @@ _EMOJI_ALONE: Final = re.compile(rf"(?:{_EMOJI}\s*){{1,{EMOJI_ALONE}}}")
 # --- People -------------------------------------------------------------------------------------
 
 
-def person(who: User | Seller, status: PresenceStatus | None = None) -> Person:
+def person(who: User | Seller, language: Language, status: PresenceStatus | None = None) -> Person:
     """A person from what the wire says of them; ``status`` for those whose struct has none."""
     participant = Participant(who.type, who.id)
     if status is None:
         status = who.status if isinstance(who, Seller) else "offline"
-    name = _shown_name(participant, who.name)
+    name = _shown_name(participant, who.name, language)
     tone = _tone(participant)
-    initials = _initials(name) if tone else "G"
+    initials = _initials(name) if tone else name[:1]
     return Person(who.id, who.type, name, participant.verified, status, initials, tone)
 
 
-def peer_in(conversation: Conversation, me: User) -> Person:
+def peer_in(conversation: Conversation, me: User, language: Language) -> Person:
     """The other side of a conversation."""
     other = _other(conversation, me)
-    return person(User(other.id, other.type, other.name, other.verified), other.status)
+    user = User(other.id, other.type, other.name, other.verified)
+    return person(user, language, other.status)
 
 
 def _other(conversation: Conversation, me: User) -> ConversationParticipant:
@@ -63,11 +66,11 @@ def _other(conversation: Conversation, me: User) -> ConversationParticipant:
     return second if (first.type, first.id) == (me.type, me.id) else first
 
 
-def _shown_name(participant: Participant, name: str) -> str:
+def _shown_name(participant: Participant, name: str, language: Language) -> str:
     """Guests are told apart by the end of their ids; they have no names."""
     if participant.verified:
         return name or participant.id
-    return f"Guest {participant.id[-GUEST_LETTERS:]}"
+    return language.gettext("Guest %(letters)s", letters=participant.id[-GUEST_LETTERS:])
 
 
 def _tone(participant: Participant) -> int:
@@ -89,6 +92,7 @@ def thread(
     peer: Person,
     action: str,
     *,
+    language: Language,
     now: datetime,
     draft: str = "",
     problem: str = "",
@@ -102,7 +106,7 @@ def thread(
     return Thread(
         peer=peer,
         conversation_id=conversation.id if conversation else "",
-        rows=message_rows(messages, me, read_seq=read_seq, now=now),
+        rows=message_rows(messages, me, read_seq=read_seq, language=language, now=now),
         has_more=page.has_more if page else False,
         has_newer=bool(messages) and messages[-1].seq < last_seq,
         last_seq=last_seq,
@@ -111,8 +115,8 @@ def thread(
         client_id=str(uuid4()),
         draft=draft,
         problem=problem,
-        first_seen=_seen(other.first_seen) if other else None,
-        last_seen=_seen(other.last_seen) if other else None,
+        first_seen=_seen(other.first_seen, language) if other else None,
+        last_seen=_seen(other.last_seen, language) if other else None,
     )
 
 
@@ -120,7 +124,12 @@ def thread(
 
 
 def message_rows(
-    messages: Sequence[Message], me: User | None, *, read_seq: int, now: datetime
+    messages: Sequence[Message],
+    me: User | None,
+    *,
+    read_seq: int,
+    language: Language,
+    now: datetime,
 ) -> list[MessageRow]:
     """Rows of a stretch of one conversation, oldest first, in groups and days.
 
@@ -144,10 +153,10 @@ def message_rows(
                 group=_group(joins_before, joins_after),
                 shows_time=not joins_after
                 or (mine and after is not None and after.status != message.status),
-                day=_day(at.date(), now.date()) if starts_day else None,
+                day=language.day(at.date(), now.date()) if starts_day else None,
                 begins_new=message.seq == new_seq,
                 emoji_alone=is_emoji_alone(message.message),
-                at=Moment(message.created_at, f"{at:%H:%M}", _full(at)),
+                at=Moment(message.created_at, language.time(at), language.full(at)),
             )
         )
     return rows
@@ -189,18 +198,23 @@ def _group(joins_before: bool, joins_after: bool) -> Group:
 
 
 def conversation_row(
-    conversation: Conversation, me: User, *, open_id: str | None, now: datetime
+    conversation: Conversation,
+    me: User,
+    *,
+    open_id: str | None,
+    language: Language,
+    now: datetime,
 ) -> ConversationRow:
     """A list's row, as ``me`` sees it."""
     last = conversation.last_message
     at = _moment(conversation.updated_at)
-    short = f"{at:%H:%M}" if at.date() == now.date() else f"{at.day} {at:%b}"
+    short = language.time(at) if at.date() == now.date() else language.short_date(at)
     return ConversationRow(
         id=conversation.id,
-        peer=peer_in(conversation, me),
+        peer=peer_in(conversation, me, language),
         preview=last.message if last else "",
         preview_status=last.status if last and _is_from(last, me) else None,
-        at=Moment(conversation.updated_at, short, _full(at)),
+        at=Moment(conversation.updated_at, short, language.full(at)),
         last_seq=conversation.last_seq,
         unread=conversation.unread,
         is_open=conversation.id == open_id,
@@ -214,22 +228,9 @@ def _moment(timestamp: str) -> datetime:
     return datetime.fromisoformat(timestamp).astimezone(UTC)
 
 
-def _day(day: date, today: date) -> str:
-    if day == today:
-        return "Today"
-    if (today - day).days == 1:
-        return "Yesterday"
-    written = f"{day:%A}, {day.day} {day:%B}"
-    return written if day.year == today.year else f"{written} {day.year}"
-
-
-def _full(at: datetime) -> str:
-    return f"{at.day} {at:%B} {at.year}, {at:%H:%M} UTC"
-
-
-def _seen(timestamp: str | None) -> Moment | None:
+def _seen(timestamp: str | None, language: Language) -> Moment | None:
     """When somebody was seen, to the day."""
     if timestamp is None:
         return None
     at = _moment(timestamp)
-    return Moment(timestamp, f"{at.day} {at:%B}", _full(at))
+    return Moment(timestamp, language.date(at), language.full(at))

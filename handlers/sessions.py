@@ -113,8 +113,13 @@ class LoginPage(_OwnForm):
         if isinstance(error, Unauthorized):
             self.shop.metrics.auth_failed("login")
         self.tell_retry(error)
-        view = LoginView(seller_id[:PARTICIPANT_ID_LENGTH], error.message, wanted)
+        view = LoginView(seller_id[:PARTICIPANT_ID_LENGTH], self.why(error), wanted)
         self.page("login.html", view, status=STATUS[error.code])
+
+    def why(self, error: ChatError) -> str:
+        if isinstance(error, Unauthorized):
+            return self.language.gettext("ID or password is wrong.")
+        return super().why(error)
 
 
 class LogoutDoor(_OwnForm):
@@ -124,4 +129,4 @@ class LogoutDoor(_OwnForm):
         if self.who is not None:
             await within_limit(self.shop.accounts.log_out(self.who))
         self.take_session()
-        self.redirect("/login", status=303)
+        self.redirect(self.language.link("/login"), status=303)

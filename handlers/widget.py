@@ -39,8 +39,15 @@ class WidgetFrame(PageHandler):
     same_for_everybody = True
 
     async def get(self, seller_id: str) -> None:
-        seller = person(await within_limit(self.shop.history.seller(seller_id)))
-        shown = thread(None, None, seller, f"/chat/{quote(seller_id)}", now=datetime.now(UTC))
+        seller = person(await within_limit(self.shop.history.seller(seller_id)), self.language)
+        shown = thread(
+            None,
+            None,
+            seller,
+            f"/chat/{quote(seller_id)}",
+            language=self.language,
+            now=datetime.now(UTC),
+        )
         self.page("widget.html", WidgetView(seller, self.shop.settings.origins, shown))
 
     def frame_ancestors(self) -> str:

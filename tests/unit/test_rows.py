@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from handlers import rows, views
+from handlers.languages import spoken
 from models.events import (
     Conversation,
     ConversationPage,
@@ -18,6 +19,7 @@ TESTS = Path(__file__).parents[1]
 CASES = json.loads((TESTS / "rows.json").read_text())
 PEOPLE = json.loads((TESTS / "people.json").read_text())
 NOW = datetime(2026, 1, 10, 12, tzinfo=UTC)
+ENGLISH = spoken("en")
 TALK = "a" * 24
 MAYA = User("maya", "Buyer", "Maya Okoro", True)
 OMAR = User("omar", "Seller", "Omar", True)
@@ -70,7 +72,7 @@ def test_rows_are_grouped_as_the_browser_groups_them(case):
     ]
     read_seq = case.get("read_seq", len(messages))
     found = []
-    for row in rows.message_rows(messages, OMAR, read_seq=read_seq, now=NOW):
+    for row in rows.message_rows(messages, OMAR, read_seq=read_seq, language=ENGLISH, now=NOW):
         found += ["day"] * bool(row.day) + ["new"] * row.begins_new
         found.append(f"{row.group} {'shown' if row.shows_time else 'hidden'}")
     assert found == case["rows"]
@@ -81,17 +83,17 @@ def test_rows_are_grouped_as_the_browser_groups_them(case):
     [
         ("2026-01-10T00:00:00.000Z", "Today"),
         ("2026-01-09T23:59:59.999Z", "Yesterday"),
-        ("2026-01-08T10:00:00.000Z", "Thursday, 8 January"),
+        ("2026-01-08T10:00:00.000Z", "Thursday 8 January"),
         ("2025-12-24T10:00:00.000Z", "Wednesday, 24 December 2025"),
     ],
 )
 def test_days_have_names(at, day):
-    [row] = rows.message_rows([message(at=at)], OMAR, read_seq=1, now=NOW)
+    [row] = rows.message_rows([message(at=at)], OMAR, read_seq=1, language=ENGLISH, now=NOW)
     assert row.day == day
 
 
 def test_a_stretch_that_begins_after_the_last_read_one_has_no_new_line():
-    shown = rows.message_rows([message(7), message(8)], OMAR, read_seq=3, now=NOW)
+    shown = rows.message_rows([message(7), message(8)], OMAR, read_seq=3, language=ENGLISH, now=NOW)
     assert not any(row.begins_new for row in shown)
 
 
@@ -108,25 +110,30 @@ def test_anything_else_is_text(text):
 @pytest.mark.parametrize("given", PEOPLE, ids=[given["id"] for given in PEOPLE])
 def test_people_are_shown_as_the_browser_shows_them(given):
     verified = not given["id"].startswith("guest-")
-    shown = rows.person(User(given["id"], given["type"], given["name"], verified))
+    shown = rows.person(User(given["id"], given["type"], given["name"], verified), ENGLISH)
     assert (shown.name, shown.initials) == (given["shown"], given["initials"])
     assert (shown.sealed, shown.tone) == (given["sealed"], given["tone"])
 
 
 def test_somebody_keeps_one_colour():
-    assert rows.person(MAYA).tone == rows.person(User("maya", "Buyer", "M", True)).tone
-    assert 1 <= rows.person(MAYA).tone <= rows.TONES
+    assert (
+        rows.person(MAYA, ENGLISH).tone
+        == rows.person(User("maya", "Buyer", "M", True), ENGLISH).tone
+    )
+    assert 1 <= rows.person(MAYA, ENGLISH).tone <= rows.TONES
 
 
 def test_a_seller_brings_their_own_presence():
     seller = Seller("omar", "Seller", "Omar", "away", None)
-    assert rows.person(seller).status == "away"
+    assert rows.person(seller, ENGLISH).status == "away"
 
 
 def test_a_thread_knows_what_was_read_and_that_there_is_more():
     last = message(9)
     page = ConversationPage(conversation(last, unread=2), [message(8), last], True)
-    shown = rows.thread(page, OMAR, rows.person(MAYA), "/inbox/x", now=NOW)
+    shown = rows.thread(
+        page, OMAR, rows.person(MAYA, ENGLISH), "/inbox/x", language=ENGLISH, now=NOW
+    )
     assert (shown.read_seq, shown.last_seq, shown.has_more, shown.has_newer) == (7, 9, True, False)
     assert shown.rows[0].begins_new
     assert shown.first_seen is not None
@@ -135,18 +142,26 @@ def test_a_thread_knows_what_was_read_and_that_there_is_more():
 
 def test_an_older_page_says_that_there_are_newer_ones():
     page = ConversationPage(conversation(message(9)), [message(3), message(4)], True)
-    assert rows.thread(page, OMAR, rows.person(MAYA), "/inbox/x", now=NOW).has_newer
+    assert rows.thread(
+        page, OMAR, rows.person(MAYA, ENGLISH), "/inbox/x", language=ENGLISH, now=NOW
+    ).has_newer
 
 
 def test_each_form_has_a_client_id_of_its_own():
-    one, other = (rows.thread(None, None, views.nobody(), "/", now=NOW) for _ in range(2))
+    one, other = (
+        rows.thread(None, None, views.nobody(), "/", language=ENGLISH, now=NOW) for _ in range(2)
+    )
     assert one.client_id != other.client_id
     assert not one.rows
 
 
 def test_a_row_of_the_list_shows_the_other_side_and_whose_word_is_the_last():
-    theirs = rows.conversation_row(conversation(message()), OMAR, open_id=None, now=NOW)
+    theirs = rows.conversation_row(
+        conversation(message()), OMAR, open_id=None, language=ENGLISH, now=NOW
+    )
     assert (theirs.peer.id, theirs.preview_status, theirs.is_open) == ("maya", None, False)
     mine = message(sender=OMAR, status="read")
-    row = rows.conversation_row(conversation(mine, unread=3), OMAR, open_id=TALK, now=NOW)
+    row = rows.conversation_row(
+        conversation(mine, unread=3), OMAR, open_id=TALK, language=ENGLISH, now=NOW
+    )
     assert (row.peer.id, row.preview_status, row.unread, row.is_open) == ("maya", "read", 3, True)
