@@ -140,7 +140,7 @@ export class Composer {
   #refuse(length) {
     this.#text.focus();
     if (length > 0) {
-      this.#problem.textContent = words.tooLong(CHARACTERS.toLocaleString());
+      this.#problem.textContent = words.tooLong(CHARACTERS);
       this.#problem.hidden = false;
     }
   }
@@ -155,7 +155,7 @@ export class Composer {
     this.#form.dataset.empty = String(text.trim() === "");
     const length = text.length < COUNT_FROM ? 0 : lengthOf(text);
     this.#count.hidden = length < COUNT_FROM;
-    this.#count.textContent = words.characters(length.toLocaleString(), CHARACTERS.toLocaleString());
+    this.#count.textContent = words.characters(length, CHARACTERS);
     this.#count.dataset.over = String(length > CHARACTERS);
     this.#text.setAttribute("aria-invalid", String(length > CHARACTERS));
     this.#problem.hidden ||= length <= CHARACTERS;

@@ -157,6 +157,7 @@ export class ConversationRow {
     this.#element.dataset.unread = String(this.unread > 0);
     find(this.#element, ".badge", HTMLElement).hidden = this.unread === 0;
     find(this.#element, ".conversation__count", HTMLElement).textContent = shownCount(this.unread);
+    find(this.#element, ".conversation__unread", HTMLElement).textContent = words.unread(this.unread);
   }
 
   /** Relative times grow old. */

@@ -8,10 +8,18 @@ import { localesFor } from "./clock.js";
 /** @typedef {Record<string, string | number>} Values */
 /** @typedef {Record<string, string | Record<string, string>>} Catalogue */
 
+// Letters that are read from right to left. What has some is set apart where it stands among others
+// that are not, and on a page in Arabic every name is, as nobody knows what it begins with.
+const RIGHT_TO_LEFT = /[\p{Script=Arabic}\p{Script=Hebrew}]/u;
+const ISOLATE = "\u2068";
+const END = "\u2069";
+
 export class Translator {
   #catalogue;
+  #isolated;
   #plural;
   #number;
+  #list;
 
   /**
    * @param {Catalogue} catalogue a text for a text, or for one that counts a text for each category
@@ -20,8 +28,10 @@ export class Translator {
    */
   constructor(catalogue, language, readerLanguages = []) {
     this.#catalogue = new Map(Object.entries(catalogue));
+    this.#isolated = language === "ar" ? /./su : RIGHT_TO_LEFT;
     this.#plural = new Intl.PluralRules(language);
     this.#number = new Intl.NumberFormat(localesFor(language, readerLanguages));
+    this.#list = new Intl.ListFormat(language);
   }
 
   /** @param {string} text @param {Values} values */
@@ -38,12 +48,22 @@ export class Translator {
     return this.#filled(form, { num, ...values });
   }
 
+  /** @param {string[]} names */
+  listOf(names) {
+    return this.#list.format(names.map((name) => this.#apart(name)));
+  }
+
   /** @param {string} text @param {Values} values */
   #filled(text, values) {
     return text.replace(/%(?:%|\((\w+)\)[sd])/g, (sign, name) => {
       const value = name === undefined ? "%" : (values[name] ?? sign);
-      return typeof value === "number" ? this.#number.format(value) : value;
+      return typeof value === "number" ? this.#number.format(value) : this.#apart(value);
     });
+  }
+
+  /** A text that turns no other round. @param {string} text */
+  #apart(text) {
+    return this.#isolated.test(text) ? ISOLATE + text + END : text;
   }
 }
 
@@ -82,4 +102,13 @@ export function gettext(text, values = {}) {
  */
 export function ngettext(one, many, num, values = {}) {
   return ofPage().ngettext(one, many, num, values);
+}
+
+/**
+ * Names as a sentence lists them.
+ *
+ * @param {string[]} names
+ */
+export function listOf(names) {
+  return ofPage().listOf(names);
 }

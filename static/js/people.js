@@ -54,13 +54,12 @@ export function toneOf(id) {
 
 /** @param {{id: string, name: string}} person */
 export function initialsOf({ id, name }) {
-  if (isGuest(id)) {
-    return "G";
-  }
-  const parts = nameOf({ id, name }).split(/\s+/).filter((part) => part !== "");
-  const chosen = parts.length > 1 ? [parts[0], parts.at(-1)] : parts;
+  const [first = "", ...others] = nameOf({ id, name })
+    .split(/\s+/)
+    .filter((part) => part !== "");
+  const chosen = isGuest(id) ? [first] : [first, ...others.slice(-1)];
   return chosen
-    .map((part) => [...(part ?? "")][0] ?? "")
+    .map((part) => [...part][0] ?? "")
     .join("")
     .toUpperCase();
 }

@@ -218,8 +218,8 @@ export class Post {
       realtime = await this.#opening;
     } catch (error) {
       if (this.#isHere(parcel)) {
-        const { code = "", message = "" } = /** @type {{code?: string, message?: string}} */ (error);
-        const reason = words.refused(code, message);
+        const { code = "" } = /** @type {{code?: string}} */ (error);
+        const reason = words.refused(code);
         // Nothing was tried yet, so nothing can be stored.
         this.#change(parcel, "failed", { reason, again: true, remove: true });
       }
@@ -289,7 +289,7 @@ export class Post {
     if (state === "stored" || error?.code === "withdrawn") {
       this.#finish(parcel, message ?? null);
     } else if (state === "refused") {
-      const reason = words.refused(error?.code ?? "", error?.message ?? "");
+      const reason = words.refused(error?.code ?? "");
       const remove = error?.definite ?? false;
       this.#change(parcel, "failed", { reason, again: true, remove });
     } else if (state === "waiting") {

@@ -1,69 +1,90 @@
-/** Every sentence that a script says. Whole sentences only, so that they can be translated. */
+/**
+ * Every sentence that a script says, in the page's language. Whole sentences only, so that they can be
+ * translated.
+ */
+
+import { gettext, listOf, ngettext } from "./gettext.js";
+
+const MESSAGE_CHARACTERS = 4_000;
 
 /** @type {Record<string, string>} */
 const REFUSALS = {
-  rate_limited: "That was too fast. It is sent again in a moment.",
-  too_large: "A message has at most 4,000 characters.",
-  invalid: "It cannot be sent as it is.",
-  forbidden: "You cannot write here.",
-  not_found: "Nobody is here under this name any more.",
-  conflict: "It differs from what was sent before.",
-  unauthorized: "You’re signed out here.",
-  unavailable: "The shop’s chat does not answer. It is sent again in a moment.",
+  rate_limited: gettext("Not sent. That was too fast. It is sent again in a moment."),
+  too_large: gettext("Not sent. A message has at most %(limit)s characters.", {
+    limit: MESSAGE_CHARACTERS,
+  }),
+  invalid: gettext("Not sent. It cannot be sent as it is."),
+  forbidden: gettext("Not sent. You cannot write here."),
+  not_found: gettext("Not sent. Nobody is here under this name any more."),
+  conflict: gettext("Not sent. It differs from what was sent before."),
+  unauthorized: gettext("Not sent. You’re signed out here."),
+  unavailable: gettext("Not sent. The shop’s chat does not answer. It is sent again in a moment."),
 };
 
 export const words = {
-  you: "You",
-  sending: "Sending",
-  sent: "Sent",
-  delivered: "Delivered",
+  you: gettext("You"),
+  sending: gettext("Sending"),
+  sent: gettext("Sent"),
+  delivered: gettext("Delivered"),
   /** @param {string} time */
-  read: (time) => `Read ${time}`,
-  readEarlier: "Read",
+  read: (time) => gettext("Read %(time)s", { time }),
   /** @param {number} count */
-  newMessages: (count) => `New messages (${count})`,
-  newestMessages: "Newest messages",
+  unread: (count) => ngettext("%(num)s unread", "%(num)s unread", count),
+  readEarlier: gettext("Read"),
+  /** @param {number} count */
+  newMessages: (count) => gettext("New messages (%(count)s)", { count }),
+  newestMessages: gettext("Newest messages"),
   /** @param {number} count @param {string} name */
-  arrived: (count, name) => (count === 1 ? `A new message from ${name}` : `${count} new messages`),
+  arrived: (count, name) =>
+    count === 1
+      ? gettext("A new message from %(name)s", { name })
+      : ngettext("%(num)s new message", "%(num)s new messages", count),
   /** @param {string[]} names */
-  typing: (names) => {
-    if (names.length > 3) {
-      return "Several people are typing";
-    }
-    const list = new Intl.ListFormat("en").format(names);
-    return names.length === 1 ? `${list} is typing` : `${list} are typing`;
-  },
-  online: "Online",
-  away: "Away",
-  offline: "Offline",
-  notConnected: "Not connected",
-  connecting: "Connecting… What you write is sent as soon as we’re back.",
-  signedOut: "You’re signed out here. Nothing you wrote is lost.",
-  logIn: "Log in",
-  startAgain: "Start again",
-  unreachable: "The chat cannot be reached from this page.",
-  reload: "Reload",
-  notSent: "Not sent",
-  unanswered: "No answer yet",
+  typing: (names) =>
+    names.length > 3
+      ? gettext("Several people are typing")
+      : ngettext("%(names)s is typing", "%(names)s are typing", names.length, { names: listOf(names) }),
+  online: gettext("Online"),
+  away: gettext("Away"),
+  offline: gettext("Offline"),
+  notConnected: gettext("Not connected"),
+  connecting: gettext("Connecting… What you write is sent as soon as we’re back."),
+  signedOut: gettext("You’re signed out here. Nothing you wrote is lost."),
+  logIn: gettext("Log in"),
+  startAgain: gettext("Start again"),
+  unreachable: gettext("The chat cannot be reached from this page."),
+  reload: gettext("Reload"),
+  notSent: gettext("Not sent"),
+  unanswered: gettext("No answer yet"),
   /** @param {number} seconds */
   sendingAgain: (seconds) =>
-    seconds > 90 ? `Sending again in ${Math.ceil(seconds / 60)} min` : `Sending again in ${seconds} s`,
-  /** @param {string} code @param {string} fallback */
-  refused: (code, fallback) => `Not sent. ${REFUSALS[code] ?? fallback}`,
-  notLoaded: "The messages could not be loaded.",
-  tryAgain: "Try again",
-  /** @param {string} count @param {string} limit */
-  characters: (count, limit) => `${count} of ${limit}`,
-  /** @param {string} limit */
-  tooLong: (limit) => `A message has at most ${limit} characters.`,
-  draft: "Draft:",
+    seconds > 90
+      ? gettext("Sending again in %(minutes)s min", { minutes: Math.ceil(seconds / 60) })
+      : gettext("Sending again in %(seconds)s s", { seconds }),
+  /** @param {string} code */
+  refused: (code) => REFUSALS[code] ?? gettext("Not sent. Something went wrong on the shop’s side."),
+  notLoaded: gettext("The messages could not be loaded."),
+  tryAgain: gettext("Try again"),
+  /** @param {number} count @param {number} limit */
+  characters: (count, limit) => gettext("%(count)s of %(limit)s", { count, limit }),
+  /** @param {number} limit */
+  tooLong: (limit) => gettext("A message has at most %(limit)s characters.", { limit }),
+  draft: gettext("Draft:"),
   /** @param {string} letters */
-  guest: (letters) => `Guest ${letters}`,
-  aSeller: "A seller",
-  signedInAtYourShop: "Signed in at your shop",
-  aGuest: "A guest",
+  guest: (letters) => gettext("Guest %(letters)s", { letters }),
+  aSeller: gettext("A seller"),
+  signedInAtYourShop: gettext("Signed in at your shop"),
+  aGuest: gettext("A guest"),
   /** @param {string} name */
-  conversationWith: (name) => `Conversation with ${name}`,
+  conversationWith: (name) => gettext("Conversation with %(name)s", { name }),
+  /** @param {string} light @param {string} dark */
+  mended: (light, dark) =>
+    gettext("Shown as %(light)s in light and %(dark)s in dark, so that words on it can be read.", {
+      light,
+      dark,
+    }),
+  readable: gettext("Words on it can be read as it is."),
+  noPicture: gettext("This is not a picture. A logo is a PNG, JPEG or WebP file."),
   /** @param {string} name */
-  messageTo: (name) => `Message to ${name}`,
+  messageTo: (name) => gettext("Message to %(name)s", { name }),
 };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { gettext, ngettext, Translator } from "../../static/js/gettext.js";
+import { gettext, listOf, ngettext, Translator } from "../../static/js/gettext.js";
 
 const CATALOGUE = {
   Online: "متصل",
@@ -50,6 +50,19 @@ test("numbers are written as the reader writes them, where they speak the page's
 
 test("a value is taken as it is, whatever it looks like", () => {
   const name = "$& %(name)s";
-  assert.equal(arabic.gettext("%(name)s is typing", { name }), `يكتب ${name} الآن`);
+  assert.equal(gettext("%(name)s is typing", { name }), `${name} is typing`);
   assert.equal(gettext("100 %%"), "100 %");
+});
+
+test("a name turns no sentence round", () => {
+  const [ISOLATE, END] = ["\u2068", "\u2069"];
+  const typing = "%(name)s is typing";
+  assert.equal(arabic.gettext(typing, { name: "Anna" }), `يكتب ${ISOLATE}Anna${END} الآن`);
+  assert.equal(gettext(typing, { name: "ليلى" }), `${ISOLATE}ليلى${END} is typing`);
+  assert.equal(gettext(typing, { name: "Anna" }), "Anna is typing");
+});
+
+test("names are listed as the language lists them", () => {
+  assert.equal(listOf(["Anna", "Omar", "Maya"]), "Anna, Omar, and Maya");
+  assert.equal(new Translator({}, "de").listOf(["Anna", "Omar"]), "Anna und Omar");
 });
