@@ -6,6 +6,7 @@
  * object's memory, and no cookie is involved.
  */
 
+import { Api, ApiError } from "./api.js";
 import { RealtimeMessages } from "./realtime.js";
 
 /** @typedef {import("./realtime/wire.js").User} User */
@@ -18,6 +19,8 @@ import { RealtimeMessages } from "./realtime.js";
 
 export class BuyerSession {
   #api;
+  /** Asks who somebody is: an outdated token of theirs must not be in the way. */
+  #door;
   #publicUrl;
   #sellerId;
   #withCookie;
@@ -30,6 +33,8 @@ export class BuyerSession {
   #realtime = null;
   /** @type {Promise<RealtimeMessages> | null} */
   #opening = null;
+  /** Counts who came and went: an answer that was meant for another is dropped. */
+  #visit = 0;
 
   /**
    * @param {object} options
@@ -41,6 +46,7 @@ export class BuyerSession {
    */
   constructor({ api, publicUrl, sellerId, withCookie }, told) {
     this.#api = api;
+    this.#door = new Api(publicUrl, null);
     this.#publicUrl = publicUrl;
     this.#sellerId = sellerId;
     this.#withCookie = withCookie;
@@ -97,21 +103,21 @@ export class BuyerSession {
     if (this.#realtime) {
       return this.#realtime;
     }
-    this.#opening ??= this.#asGuest().finally(() => {
-      this.#opening = null;
-    });
+    this.#opening ??= this.#asGuest();
     return this.#opening;
   }
 
   /**
-   * The shop says who this is. A guest's conversation comes along.
+   * The shop says who this is. A guest's conversation comes along: that of who is here, or of the
+   * one whose token the page kept.
    *
    * @param {string} identity
+   * @param {string | null} [kept]
    * @returns {Promise<{user: User, token: string}>} Rejected with an `ApiError`.
    */
-  async identify(identity) {
-    const isGuest = this.#user !== null && !this.#user.verified;
-    const guest = isGuest && this.#token !== null ? { guest_token: this.#token } : {};
+  async identify(identity, kept = null) {
+    const guest_token = this.#user === null ? kept : this.#user.verified ? null : this.#token;
+    const guest = guest_token === null ? {} : { guest_token };
     return this.#post("/api/session/identify", { identity, ...guest });
   }
 
@@ -126,13 +132,27 @@ export class BuyerSession {
   end() {
     this.#realtime?.disconnect();
     this.#realtime = null;
+    this.#opening = null;
+    this.#visit += 1;
     this.#user = null;
     this.#token = null;
     this.#api.setToken(null);
   }
 
   async #asGuest() {
-    const { token, user } = await this.#post("/api/session/guest", { seller_id: this.#sellerId });
+    const visit = this.#visit;
+    let made;
+    try {
+      made = await this.#post("/api/session/guest", { seller_id: this.#sellerId });
+    } finally {
+      if (visit === this.#visit) {
+        this.#opening = null;
+      }
+    }
+    if (visit !== this.#visit) {
+      throw new ApiError({ code: "withdrawn", message: "Somebody else is here." });
+    }
+    const { token, user } = made;
     const realtime = this.start(user, this.#withCookie ? null : token);
     if (!this.#withCookie) {
       this.#told.renewed?.(token, user);
@@ -146,6 +166,21 @@ export class BuyerSession {
    * @returns {Promise<{user: User, token: string}>}
    */
   #post(path, body) {
-    return this.#api.post(path, body, { cookies: this.#withCookie ? "same-origin" : "omit" });
+    return this.#door.post(path, body, { cookies: this.#withCookie ? "same-origin" : "omit" });
+  }
+}
+
+/**
+ * Whom an identity speaks of. Only the server can tell whether that is true.
+ *
+ * @param {string} identity
+ * @returns {unknown} null if it is no JWT
+ */
+export function subjectOf(identity) {
+  const [, claims = ""] = identity.split(".");
+  try {
+    return JSON.parse(atob(claims.replaceAll("-", "+").replaceAll("_", "/"))).sub;
+  } catch {
+    return null;
   }
 }

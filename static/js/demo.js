@@ -2,8 +2,8 @@
 
 import { find } from "./parts.js";
 
-addEventListener("load", () => {
-  const { name = "", price = "" } = find(document, "main", HTMLElement).dataset;
-  const url = location.origin + location.pathname;
-  /** @type {any} */ (window).Shopbell?.context({ product: { name, url, price } });
-});
+const { name = "", price = "" } = find(document, "main", HTMLElement).dataset;
+const url = location.origin + location.pathname;
+const shop = /** @type {{Shopbell?: any}} */ (window);
+shop.Shopbell ??= []; // the chat may not have loaded yet; it reads this, then
+shop.Shopbell.push(["context", { product: { name, url, price } }]);

@@ -21,6 +21,9 @@
  */
 
 const TEXT_LENGTH = 8192;
+/** CONTRACT: what the server takes; more would cost the whole context. */
+const PRICE_LENGTH = 40;
+const ADDRESS_LENGTH = 2048;
 
 export class FrameBridge {
   #parent;
@@ -129,24 +132,51 @@ function readGuest(value) {
  * @returns {Context | null}
  */
 function readContext({ url, title, product }) {
-  const address = readText(url);
+  const address = readAddress(url);
   if (address === null) {
     return null;
   }
-  return { url: address, title: readText(title) ?? address, ...readProduct(product) };
+  return { url: address, title: readText(title) ?? address, ...readProduct(product, address) };
 }
 
 /**
  * @param {unknown} value
+ * @param {string} page
  * @returns {Pick<Context, "product">}
  */
-function readProduct(value) {
-  const name = isRecord(value) ? readText(value.name) : null;
-  const url = isRecord(value) ? readText(value.url) : null;
-  if (!isRecord(value) || name === null || url === null) {
+function readProduct(value, page) {
+  const { name, url, price, image } = isRecord(value) ? value : {};
+  const title = readText(name);
+  const address = readAddress(url, page);
+  if (title === null || address === null) {
     return {};
   }
-  const price = readText(value.price);
-  const image = readText(value.image);
-  return { product: { name, url, ...(price && { price }), ...(image && { image }) } };
+  const cost = readPrice(price);
+  const picture = readAddress(image, page);
+  return {
+    product: { name: title, url: address, ...(cost !== null && { price: cost }), ...(picture && { image: picture }) },
+  };
+}
+
+/** @param {unknown} value */
+function readPrice(value) {
+  return typeof value === "number" && Number.isFinite(value)
+    ? value
+    : (readText(value)?.slice(0, PRICE_LENGTH) ?? null);
+}
+
+/**
+ * What the server takes for an address; a page may give one that is relative to itself.
+ *
+ * @param {unknown} value
+ * @param {string} [page]
+ */
+function readAddress(value, page) {
+  const text = readText(value);
+  if (text === null || !URL.canParse(text, page)) {
+    return null;
+  }
+  const { protocol, username, password, href } = new URL(text, page);
+  const isWeb = /^https?:$/.test(protocol) && username + password === "";
+  return isWeb && href.length <= ADDRESS_LENGTH ? href : null;
 }

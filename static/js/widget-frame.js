@@ -1,17 +1,22 @@
 /** `/widget/SELLER_ID`: the chat in its frame on a shop's page. No cookie is used. */
 
-import { BuyerSession } from "./buyer-session.js";
+import { BuyerSession, subjectOf } from "./buyer-session.js";
 import { ConversationPane } from "./conversation-pane.js";
 import { FrameBridge } from "./frame-bridge.js";
 import { openPage, otherSide } from "./page.js";
 import { part } from "./parts.js";
 import { isSame, keyOf } from "./people.js";
 import { Post } from "./post.js";
+import { Backoff } from "./realtime/backoff.js";
+import { UnreadCount } from "./unread-count.js";
 import { words } from "./words.js";
 
 /** @typedef {import("./realtime/wire.js").User} User */
+/** @typedef {import("./frame-bridge.js").Guest} Guest */
 
 const SUBJECT_CHARACTERS = 200;
+/** After these the server is asked again who somebody is. */
+const PASSING = new Set(["offline", "unavailable", "rate_limited"]);
 
 const { api, clock, drafts, publicUrl, shelf, tabs } = openPage();
 const seller = otherSide();
@@ -19,7 +24,12 @@ const seller = otherSide();
 /** What the shop's page says that one looks at. @type {import("./frame-bridge.js").Context | null} */
 let context = null;
 let saidProduct = "";
-let unread = 0;
+const unread = new UnreadCount();
+let shownUnread = 0;
+/** What the shop says of who is here, asked about or answered. @type {string | null} */
+let vouched = null;
+/** Done when it is known whose the next message is. */
+let recognised = Promise.resolve();
 
 const session = new BuyerSession(
   { api, publicUrl, sellerId: seller.id, withCookie: false },
@@ -30,16 +40,31 @@ const session = new BuyerSession(
       post.attach(realtime);
       pane.attach(realtime);
       tellContext();
-      realtime.onRegistered((registered) => showUnread(registered.unread));
-      realtime.onNewMessage((message) => {
-        if (!isSame(user, { id: message.sender_id, type: message.sender_type })) {
-          showUnread(unread + 1);
+      realtime.onRegistered(({ conversations }) => {
+        const ours = conversations.find(({ participants }) => participants.some((one) => isSame(one, seller)));
+        if (ours) {
+          unread.known(ours);
+        }
+        showUnread();
+      });
+      realtime.onNewMessage(({ sender_id, sender_type, seq }) => {
+        const sender = { id: sender_id, type: sender_type };
+        if (isSame(seller, sender)) {
+          unread.arrived(seq);
+          showUnread();
           bridge.say("message"); // that one came; what it says is not the shop page's business
+        } else if (isSame(user, sender)) {
+          noteRead(pane.conversationId, seq);
         }
       });
-      realtime.onMessageRead(({ user_id, user_type }) => {
+      realtime.onMessageRead(({ conversation_id, user_id, user_type, seq }) => {
         if (isSame(user, { id: user_id, type: user_type })) {
-          showUnread(0);
+          noteRead(conversation_id, seq);
+        }
+      });
+      realtime.onSendState(({ message }) => {
+        if (message) {
+          noteRead(message.conversation_id, message.seq);
         }
       });
     },
@@ -54,12 +79,14 @@ pane.empty();
 const bridge = new FrameBridge(window.parent, (document.body.dataset.parentOrigins ?? "").split(" "), {
   session: ({ guest, identity }) => {
     if (identity !== null) {
-      void identify(identity, guest);
-    } else if (guest !== null) {
+      identify(identity, guest);
+    } else if (session.user === null && guest !== null) {
       enter(guest.user, guest.token);
+    } else if (session.user === null) {
+      void post.resume(); // the page was left before there was a guest
     }
   },
-  identify: (identity) => void identify(identity, null),
+  identify: (identity) => identify(identity, null),
   logout: () => leave(),
   context: (seen) => {
     context = seen;
@@ -82,7 +109,7 @@ if (window.parent !== window) {
   close.hidden = false;
   close.addEventListener("click", () => bridge.say("close"));
   addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !event.isComposing) {
+    if (event.key === "Escape" && !event.isComposing && !event.defaultPrevented) {
       bridge.say("close");
     }
   });
@@ -90,7 +117,17 @@ if (window.parent !== window) {
 
 /** @param {string} owner */
 function newPost(owner) {
-  return new Post({ shelf, tabs, owner, open: () => session.open() });
+  return new Post({ shelf, tabs, owner, open: connection });
+}
+
+/** The connection of whoever is here, once that is known. */
+async function connection() {
+  let last;
+  while (last !== recognised) {
+    last = recognised;
+    await last;
+  }
+  return session.open();
 }
 
 function newPane() {
@@ -101,7 +138,7 @@ function newPane() {
     post,
     me: () => session.user,
     topic,
-    onRead: () => showUnread(0),
+    onRead: noteRead,
     login: { words: words.startAgain, act: () => leave() },
   });
 }
@@ -143,52 +180,108 @@ function enter(user, token) {
 }
 
 /**
- * The shop says who this is. Its token lives in this frame only; the guest's is no longer needed.
+ * The shop says who this is. Of another person nothing may be seen while the server is asked.
  *
  * @param {string} identity
- * @param {import("./frame-bridge.js").Guest | null} guest
+ * @param {Guest | null} guest whom the page remembers
  */
-async function identify(identity, guest) {
-  if (guest !== null && session.user === null) {
-    enter(guest.user, guest.token);
-  }
-  const before = session.user;
-  let known;
-  try {
-    known = await session.identify(identity);
-  } catch {
-    return; // an identity that does not hold changes nothing: one goes on as before
-  }
-  const { user, token } = known;
-  if (before && isSame(before, user)) {
-    session.renew(token);
+function identify(identity, guest) {
+  if (identity === vouched) {
     return;
   }
-  if (before?.verified) {
+  if (session.user?.verified && session.user.id !== subjectOf(identity)) {
     leave();
   }
-  enter(user, token);
-  bridge.say("forget");
+  vouched = identity;
+  recognised = recognise(identity, guest);
+}
+
+/**
+ * Their token lives in this frame only; the guest's is no longer needed. An identity that does not
+ * hold changes nothing.
+ *
+ * @param {string} identity
+ * @param {Guest | null} guest
+ */
+async function recognise(identity, guest) {
+  const known = await ask(identity, guest);
+  if (vouched !== identity) {
+    return; // the page has said something else meanwhile
+  }
+  if (known !== null) {
+    const { user, token } = known;
+    if (session.user && isSame(session.user, user)) {
+      session.renew(token);
+    } else {
+      enter(user, token);
+    }
+    bridge.say("forget");
+  } else {
+    vouched = null;
+    if (session.user === null && guest !== null) {
+      enter(guest.user, guest.token);
+    }
+  }
+}
+
+/**
+ * @param {string} identity
+ * @param {Guest | null} guest
+ */
+async function ask(identity, guest) {
+  const backoff = new Backoff(Math.random);
+  while (vouched === identity) {
+    try {
+      return await session.identify(identity, guest?.token);
+    } catch (error) {
+      const { code = "", retry_after } = /** @type {{code?: string, retry_after?: number}} */ (error);
+      if (!PASSING.has(code)) {
+        break;
+      }
+      const seconds = retry_after ?? backoff.next();
+      await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    }
+  }
+  return null;
 }
 
 /** Nobody is here: of what was shown and kept nothing stays. */
 function leave() {
-  const owner = session.user ? keyOf(session.user) : "new";
+  const owners = session.user ? [keyOf(session.user), "new"] : buyers();
+  vouched = null;
   pane.close();
   post.close();
   session.end();
-  shelf.forget(owner);
-  shelf.forget("new");
+  owners.forEach((owner) => shelf.forget(owner));
   saidProduct = "";
   post = newPost("new");
   pane = newPane();
   pane.empty();
-  showUnread(0);
+  unread.clear();
+  showUnread();
   bridge.say("forget");
 }
 
-/** @param {number} count */
-function showUnread(count) {
-  unread = count;
-  bridge.say("unread", { count });
+/** Who left something here, where it is not known who was here last. */
+function buyers() {
+  const owners = shelf.names().map((name) => name.split(" ")[1] ?? "");
+  return owners.filter((owner) => owner === "new" || owner.startsWith("Buyer:"));
+}
+
+/**
+ * @param {string} conversationId
+ * @param {number} seq
+ */
+function noteRead(conversationId, seq) {
+  if (conversationId === pane.conversationId) {
+    unread.read(seq);
+    showUnread();
+  }
+}
+
+function showUnread() {
+  if (unread.count !== shownUnread) {
+    shownUnread = unread.count;
+    bridge.say("unread", { count: shownUnread });
+  }
 }

@@ -138,7 +138,7 @@
  * @property {string} title
  * @property {string} [language]
  * @property {string} [time_zone]
- * @property {{name: string, url: string, price?: string, image?: string}} [product]
+ * @property {{name: string, url: string, price?: string | number, image?: string}} [product]
  */
 /** @typedef {{user_id: string, user_type: ParticipantType, context: Context}} ContextChanged */
 
