@@ -1,32 +1,28 @@
 """The widget on a shop's own pages: the loader, and the frame that it opens."""
 
 from datetime import UTC, datetime
-from typing import Final
 from urllib.parse import quote
 
-from handlers.assets import Assets
+from handlers.assets import PublicHandler
 from handlers.base import PageHandler, within_limit
+from handlers.launcher import launcher
 from handlers.rows import person, thread
 from handlers.views import WidgetView
+from models.shop import Shop
 
-LOADER: Final = "js/loader.js"
 
-
-class Loader(Assets):
+class Loader(PublicHandler):
     """``/widget.js``: the same for every shop; it finds its server by its own address."""
 
-    def initialize(self) -> None:  # type: ignore[override]  # its one file is known
-        super().initialize(self.settings["static_path"])
+    def get(self) -> None:
+        shop: Shop = self.settings["parts"].shop
+        self.set_header("Cache-Control", "no-cache")
+        self.set_header("Access-Control-Allow-Origin", "*")
+        self.set_header("Cross-Origin-Resource-Policy", "cross-origin")
+        self.send_packed(launcher(shop.preferences.all()))
 
-    async def get(self, path: str = LOADER, include_body: bool = True) -> None:
-        await super().get(path, include_body)
-
-    async def head(self, path: str = LOADER) -> None:
-        await super().head(path)
-
-    def set_extra_headers(self, path: str) -> None:
-        super().set_extra_headers(path)
-        self.set_header("Content-Type", "text/javascript; charset=utf-8")
+    def head(self) -> None:
+        self.get()
 
 
 class WidgetFrame(PageHandler):
