@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlencode
 
-from babel import Locale, dates, negotiate_locale, numbers
+from babel import Locale, dates, negotiate_locale, numbers, units
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -87,9 +87,20 @@ class Language:
         pattern = self._pattern("MMMMEEEEd", "MMMMEd").replace("EEEE", "E").replace("E", "EEEE")
         return dates.format_date(day, pattern, locale=self.locale)
 
-    def short_date(self, day: date) -> str:
-        """ "5 Nov" """
-        return dates.format_date(day, self._pattern("MMMd"), locale=self.locale)
+    def in_list(self, at: datetime, now: datetime) -> str:
+        """As short as its age allows: "now", "5 min", the time, "Yesterday", "Thu", "5 Nov"."""
+        minutes = int((now - at).total_seconds()) // 60
+        days = (now.date() - at.date()).days
+        if minutes < 1:
+            return self.gettext("now")
+        if minutes < 60:
+            return units.format_unit(minutes, "duration-minute", "short", locale=self.locale)
+        if days < 1:
+            return self.time(at)
+        if days == 1:
+            return self.gettext("Yesterday")
+        pattern = "ccc" if days < 7 else self._pattern("MMMd")
+        return dates.format_date(at, pattern, locale=self.locale)
 
     def date(self, day: date) -> str:
         """ "5 November" """

@@ -208,13 +208,12 @@ def conversation_row(
     """A list's row, as ``me`` sees it."""
     last = conversation.last_message
     at = _moment(conversation.updated_at)
-    short = language.time(at) if at.date() == now.date() else language.short_date(at)
     return ConversationRow(
         id=conversation.id,
         peer=peer_in(conversation, me, language),
         preview=last.message if last else "",
         preview_status=last.status if last and _is_from(last, me) else None,
-        at=Moment(conversation.updated_at, short, language.full(at)),
+        at=Moment(conversation.updated_at, language.in_list(at, now), language.full(at)),
         last_seq=conversation.last_seq,
         unread=conversation.unread,
         is_open=conversation.id == open_id,

@@ -2,6 +2,8 @@
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
+/** For readers who say nothing of theirs, as the server has it. @type {Record<string, string>} */
+const REGIONS = { en: "en-GB" };
 
 export class Clock {
   #now;
@@ -9,6 +11,7 @@ export class Clock {
   #day;
   #dayOfYear;
   #weekday;
+  #weekdayInFull;
   #date;
   #full;
   #key;
@@ -27,6 +30,7 @@ export class Clock {
     this.#day = format({ weekday: "long", day: "numeric", month: "long" });
     this.#dayOfYear = format({ weekday: "long", day: "numeric", month: "long", year: "numeric" });
     this.#weekday = format({ weekday: "short" });
+    this.#weekdayInFull = format({ weekday: "long" });
     this.#date = format({ day: "numeric", month: "short" });
     this.#full = format({ dateStyle: "long", timeStyle: "short" });
     this.#relative = new Intl.RelativeTimeFormat(locales, { numeric: "auto" });
@@ -78,6 +82,16 @@ export class Clock {
     return this.#full.format(new Date(iso));
   }
 
+  /** How many days lie between today and a moment to come: 0 is today. @param {string} iso */
+  daysAhead(iso) {
+    return -this.#daysAgo(iso);
+  }
+
+  /** "Monday" @param {string} iso */
+  weekday(iso) {
+    return this.#weekdayInFull.format(new Date(iso));
+  }
+
   /** Calendar days, however long or short they were. @param {string} iso */
   #daysAgo(iso) {
     const today = Date.parse(this.#key.format(this.#now()));
@@ -101,5 +115,5 @@ export class Clock {
 export function localesFor(pageLanguage, readerLanguages) {
   const [base] = pageLanguage.split("-");
   const own = readerLanguages.filter((language) => language.split("-")[0] === base);
-  return [...own, pageLanguage];
+  return [...own, REGIONS[pageLanguage] ?? pageLanguage];
 }

@@ -46,6 +46,7 @@ test("in a list a time is as short as its age allows", () => {
 });
 
 test("the reader's locale is taken where it speaks the page's language", () => {
-  assert.deepEqual(localesFor("en", ["de-AT", "en-GB"]), ["en-GB", "en"]);
+  assert.deepEqual(localesFor("en", ["de-AT", "en-US"]), ["en-US", "en-GB"]);
+  assert.deepEqual(localesFor("en", ["de-AT"]), ["en-GB"]);
   assert.deepEqual(localesFor("ar", ["de-AT", "en-GB"]), ["ar"]);
 });
