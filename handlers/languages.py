@@ -61,10 +61,16 @@ class Language:
         values = {"num": self.number(num), **values}
         return self.translations.ngettext(one, many, num) % values
 
+    @property
+    def asked(self) -> str:
+        """What the address of the page asks for."""
+        return self.code if self.is_asked else ""
+
     def link(self, path: str, **query: object) -> str:
-        """An address of ours, in this language if this page's address asks for it."""
-        asked = {"language": self.code} if self.is_asked else {}
-        fields = urlencode({**query, **asked})
+        """An address of ours that goes on asking for the language; what is empty is left out."""
+        fields = urlencode(
+            {name: value for name, value in (*query.items(), ("language", self.asked)) if value}
+        )
         return f"{path}?{fields}" if fields else path
 
     # --- Numbers and times, as Intl writes them in the browser ------------------------------------

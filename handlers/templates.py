@@ -32,6 +32,7 @@ def templates_in(language: Language) -> jinja2.Environment:
     )
     environment.globals |= {
         "language": language.code,
+        "asked_language": language.asked,
         "direction": language.direction,
         "script_words": language.script_words,
         "link": language.link,
