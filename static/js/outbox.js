@@ -74,9 +74,7 @@ export class Outbox {
     const entries = this.entries;
     this.#keep([]);
     this.#name = shelfName("outbox", owner, peer);
-    for (const entry of entries) {
-      this.add(entry);
-    }
+    this.#keep([...this.entries, ...entries]); // each goes on being its tab's
   }
 
   /** @param {Unsent[]} entries */

@@ -167,6 +167,9 @@ export class Post {
 
   /** Another owner: a guest who was just made, or whom a guest turned out to be. @param {string} owner */
   moveTo(owner) {
+    if (owner === this.#owner) {
+      return;
+    }
     for (const name of this.#shelf.names(this.#owner)) {
       const [kind, , key = ""] = name.split(" ");
       if (kind === "outbox") {

@@ -195,49 +195,6 @@ async def test_what_one_reads_stays_where_it_is(shop, buyer, open_window):
     await expect(jump).to_be_hidden()
 
 
-async def test_an_own_row_appears_at_once(shop, buyer, open_window):
-    page = await open_window(f"{shop.url}/chat/demo-seller", token=buyer)
-    await field(page).fill("At once")
-    milliseconds = await page.evaluate(
-        """() => new Promise((resolve) => {
-          const list = document.querySelector(".timeline__rows");
-          const observer = new MutationObserver(() => resolve(performance.now() - began));
-          observer.observe(list, { childList: true });
-          const began = performance.now();
-          document.querySelector(".composer").requestSubmit();
-        })"""
-    )
-    assert milliseconds < 50
-
-
-async def test_what_was_written_without_a_connection_survives_a_reload(shop, buyer, open_window):
-    page = await open_window(f"{shop.url}/login")
-    await page.context.add_cookies([{"name": "shopbell_session", "value": buyer, "url": shop.url}])
-    closed = True
-
-    async def no_connection(socket):
-        if closed:
-            await socket.close(code=1013)
-        else:
-            socket.connect_to_server()
-
-    await page.route_web_socket(re.compile("/ws$"), no_connection)
-    await page.goto(f"{shop.url}/chat/demo-seller")
-    await write(page, "Written in a tunnel")
-    await expect(messages(page).last).to_have_attribute("data-status", "sending")
-    await field(page).fill("And a draft")
-    await page.wait_for_timeout(500)
-    await page.reload()
-    await expect(messages(page).last).to_contain_text("Written in a tunnel")
-    await expect(messages(page).last).to_have_attribute("data-status", "sending")
-    await expect(field(page)).to_have_value("And a draft")
-    await expect(page.get_by_text("Connecting…")).to_be_visible(timeout=10_000)
-    closed = False
-    await page.reload()
-    await expect(messages(page).last).to_have_attribute("data-status", "sent")
-    await expect(messages(page).filter(has_text="Written in a tunnel")).to_have_count(1)
-
-
 async def test_without_a_script_one_reads_and_writes(shop, open_window):
     page = await open_window(f"{shop.url}/chat/demo-seller", java_script_enabled=False)
     await field(page).fill("No script here")

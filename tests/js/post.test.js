@@ -211,6 +211,15 @@ test("a wait is counted down", async () => {
   }
 });
 
+test("who turns out to be the same takes nothing from another tab", () => {
+  const store = storage();
+  const { post: first, shelf } = post({ store });
+  first.send(OMAR, "Hello", TOPIC);
+  const kept = shelf.get("outbox Buyer:maya Seller:omar");
+  post({ store }).post.moveTo("Buyer:maya");
+  assert.deepEqual(shelf.get("outbox Buyer:maya Seller:omar"), kept);
+});
+
 test("a new owner takes along what is on its way", async () => {
   const { post: made, shelf } = post();
   made.send(OMAR, "Hello", TOPIC);
