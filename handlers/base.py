@@ -18,6 +18,7 @@ from tornado.iostream import StreamClosedError
 from handlers import refusals
 from handlers.compression import Packed, PackedHandler
 from handlers.languages import Language, choose
+from handlers.look import sheet_address
 from handlers.templates import templates_in
 from models import codec, events
 from models.addresses import address_key, visitor_address
@@ -34,6 +35,7 @@ from models.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
+from models.preferences import Preferences
 from models.shop import Shop
 
 BODY_BYTES: Final = 64 * 1024  # CONTRACT section 5
@@ -497,6 +499,7 @@ class PageHandler(PackedHandler, BaseHandler):
 
     same_for_everybody: ClassVar[bool] = False
     language: Language
+    look = ""  # the address of a shop's own colours
 
     def initialize(self) -> None:
         super().initialize()
@@ -532,6 +535,12 @@ class PageHandler(PackedHandler, BaseHandler):
         """Who may put this page into a frame: nobody, but for the widget."""
         return "'none'"
 
+    def wear(self, seller_id: str) -> Preferences:
+        """Puts the page into a shop's own colours; returns what else that shop prefers."""
+        chosen = self.shop.preferences.of(seller_id)
+        self.look = sheet_address(seller_id, chosen)
+        return chosen
+
     def page(self, template: str, page: object, *, status: int = 200) -> None:
         """Renders a template; everything it needs has been awaited before."""
         self.set_status(status)
@@ -541,6 +550,7 @@ class PageHandler(PackedHandler, BaseHandler):
             .render(
                 page=page,
                 me=self.who,
+                look=self.look,
                 static_url=self.static_url,
                 public_url=self.shop.settings.origin,
             )

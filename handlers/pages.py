@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import quote
 
 from handlers.base import STATUS, PageHandler, within_limit
+from handlers.look import dressed
 from handlers.rows import conversation_row, peer_in, person, thread
 from handlers.views import ChatView, DemoView, InboxView, Thread, blank_thread
 from models import codec, demo, events
@@ -23,6 +24,7 @@ from models.errors import (
     TooLarge,
     Unauthorized,
 )
+from models.preferences import Preferences
 
 # What is wrong with one message: the page is shown again with the text still in its field.
 REFUSALS: Final = (Conflict, Forbidden, Invalid, NotFound, RateLimited, TooLarge)
@@ -102,7 +104,11 @@ class ChatPage(WritingPage):
 
     async def _show(self, seller_id: str, draft: str = "", error: ChatError | None = None) -> None:
         history = self.shop.history
-        seller = person(await within_limit(history.seller(seller_id)), self.language)
+        chosen = self.wear(seller_id)
+        self.speak(chosen.language)
+        seller = dressed(
+            person(await within_limit(history.seller(seller_id)), self.language), chosen
+        )
         page, me = None, None
         if self.who is not None:
             me = self.who.user
@@ -120,17 +126,22 @@ class ChatPage(WritingPage):
             draft=draft,
             problem=self.why(error) if error else "",
         )
-        view = ChatView(seller, person(me, self.language, "online") if me else None, shown)
+        visitor = person(me, self.language, "online") if me else None
+        view = ChatView(seller, visitor, shown, chosen.greeting)
         self.page("chat.html", view, status=STATUS[error.code] if error else 200)
 
 
 class SellerPage(WritingPage):
-    """The panel's pages, for sellers only."""
+    """The panel's pages, for sellers only. ``chosen`` is what the one who looks prefers."""
+
+    chosen: Preferences
 
     def prepare(self) -> None:
         super().prepare()
         if self.me.participant.type != "Seller":
             raise Unauthorized("Log in as a seller to see the inbox.")
+        self.chosen = self.wear(self.me.participant.id)
+        self.speak(self.chosen.panel_language)
 
     async def inbox(self, shown: Thread | None = None) -> InboxView:
         """The list, with one conversation open or none."""
@@ -145,7 +156,7 @@ class SellerPage(WritingPage):
         unread = await within_limit(history.unread_count(self.me))
         open_id = shown.conversation_id if shown else None
         return InboxView(
-            self=person(me, self.language, "online"),
+            self=dressed(person(me, self.language, "online"), self.chosen),
             rows=[
                 conversation_row(c, me, open_id=open_id, language=self.language, now=now)
                 for c in listed.conversations

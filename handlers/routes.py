@@ -6,7 +6,16 @@ from typing import Any, Final
 
 from tornado import web
 
-from handlers import conversations, health, messages, pages, reference, sessions, widget
+from handlers import (
+    conversations,
+    health,
+    messages,
+    pages,
+    preferences,
+    reference,
+    sessions,
+    widget,
+)
 from handlers.assets import Assets, Bundles, PublicHandler
 from handlers.base import JsonHandler, PageHandler, Parts, log
 from handlers.socket import ChatSocket
@@ -44,9 +53,13 @@ PAGES: Final[list[tuple[str, type[web.RequestHandler]]]] = [
     (rf"/chat/{ID}", pages.ChatPage),
     (r"/inbox", pages.InboxPage),
     (r"/inbox/widget", pages.InboxWidgetPage),
+    (r"/inbox/settings", preferences.SettingsPage),
+    (r"/inbox/settings/preview\.css", preferences.PreviewSheet),
     (rf"/inbox/{HEX}", pages.ConversationPage),
     (rf"/widget/{ID}", widget.WidgetFrame),
     (r"/widget\.js", widget.Loader),
+    (rf"/look/{ID}\.css", preferences.LookSheet),
+    (rf"/look/{ID}/logo", preferences.LookLogo),
     (r"/docs", reference.ReferencePage),
 ]
 

@@ -1,10 +1,12 @@
 """What each page shows: one frozen dataclass a template. ``rows.py`` makes them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from models.accent import Palette
 from models.events import Message, MessageStatus, ParticipantType, PresenceStatus
+from models.preferences import Preferences
 
 Group = Literal["only", "first", "middle", "last"]
 Filter = Literal["all", "unread"]
@@ -12,7 +14,7 @@ Filter = Literal["all", "unread"]
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody with a name, an avatar and a presence."""
+    """Somebody with a name, an avatar and a presence. ``logo`` is the address of a shop's."""
 
     id: str
     type: ParticipantType
@@ -21,6 +23,7 @@ class Person:
     status: PresenceStatus
     initials: str
     tone: int
+    logo: str = ""
 
     @property
     def sealed(self) -> bool:
@@ -131,6 +134,7 @@ class ChatView:
     seller: Person
     visitor: Person | None
     thread: Thread
+    greeting: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,25 @@ class WidgetView:
     seller: Person
     parent_origins: Sequence[str]
     thread: Thread
+    greeting: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsView:
+    """``settings.html``. ``chosen`` is what holds, ``fields`` what stands in the form, and
+    ``problems`` what is wrong with it, by the field's name."""
+
+    self: Person
+    chosen: Preferences
+    fields: Mapping[str, str]
+    problems: Mapping[str, str]
+    palette: Palette
+    is_saved: bool
+
+    @property
+    def is_mended(self) -> bool:
+        """Whether the accent as given could not be read everywhere."""
+        return {self.palette.light.fill, self.palette.dark.fill} != {self.chosen.accent}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from urllib.parse import quote
 from handlers.assets import PublicHandler
 from handlers.base import PageHandler, within_limit
 from handlers.launcher import launcher
+from handlers.look import dressed
 from handlers.rows import person, thread
 from handlers.views import WidgetView
 from models.shop import Shop
@@ -35,7 +36,11 @@ class WidgetFrame(PageHandler):
     same_for_everybody = True
 
     async def get(self, seller_id: str) -> None:
-        seller = person(await within_limit(self.shop.history.seller(seller_id)), self.language)
+        chosen = self.wear(seller_id)
+        self.speak(chosen.language)
+        seller = dressed(
+            person(await within_limit(self.shop.history.seller(seller_id)), self.language), chosen
+        )
         shown = thread(
             None,
             None,
@@ -44,7 +49,8 @@ class WidgetFrame(PageHandler):
             language=self.language,
             now=datetime.now(UTC),
         )
-        self.page("widget.html", WidgetView(seller, self.shop.settings.origins, shown))
+        origins = self.shop.settings.origins
+        self.page("widget.html", WidgetView(seller, origins, shown, chosen.greeting))
 
     def frame_ancestors(self) -> str:
         return " ".join(self.shop.settings.origins)

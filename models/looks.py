@@ -27,7 +27,7 @@ class Looks:
         self._logos: dict[str, Picture] = {}  # the same; those that somebody asked for
         self._saves = 0
 
-    async def of(self, seller_id: str) -> Preferences:
+    def of(self, seller_id: str) -> Preferences:
         """What a seller chose; the defaults for one who chose nothing, or is not known."""
         return self._known.get(_key(seller_id), Preferences())
 

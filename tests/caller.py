@@ -81,5 +81,5 @@ async def call(
     if answer.code == 599:
         raise answer.error or TimeoutError
     is_json = answer.headers.get("Content-Type", "").startswith("application/json")
-    text = answer.body.decode()
+    text = answer.body.decode(errors="replace")  # a picture is no text
     return Answer(answer.code, answer.headers, json.loads(text) if is_json and text else text)

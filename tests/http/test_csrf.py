@@ -93,6 +93,7 @@ async def test_forms_are_no_detour(shop):
     for path, cookie in (
         ("/chat/omar", maya),
         (f"/inbox/{message['conversation_id']}", omar),
+        ("/inbox/settings", omar),
         ("/login", omar),
         ("/logout", omar),
     ):

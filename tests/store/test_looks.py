@@ -76,8 +76,8 @@ def test_the_default_look_leaves_the_languages():
 
 async def test_a_seller_who_chose_nothing_has_the_defaults(shop):
     await shop.accounts.add_seller("omar", "Omar", None, "correct horse battery")
-    assert await shop.preferences.of("omar") == Preferences()
-    assert await shop.preferences.of("nobody") == Preferences()
+    assert shop.preferences.of("omar") == Preferences()
+    assert shop.preferences.of("nobody") == Preferences()
     assert shop.preferences.all() == {}
     assert await shop.preferences.logo("omar") is None
 
@@ -85,17 +85,17 @@ async def test_a_seller_who_chose_nothing_has_the_defaults(shop):
 async def test_what_was_chosen_is_known_at_once_and_after_a_restart(shop, open_shop):
     assert await shop.preferences.save(OMAR, CHOSEN) == CHOSEN
     for process in (shop, await open_shop()):
-        assert await process.preferences.of("omar") == CHOSEN
+        assert process.preferences.of("omar") == CHOSEN
         assert process.preferences.all() == {"omar": CHOSEN}
-        assert await process.preferences.of("vera") == Preferences()
+        assert process.preferences.of("vera") == Preferences()
 
 
 async def test_another_process_sees_it_at_the_next_look(shop, open_shop):
     other = await open_shop(asleep={"preferences"})
     await shop.preferences.save(OMAR, CHOSEN)
-    assert await other.preferences.of("omar") == Preferences()
+    assert other.preferences.of("omar") == Preferences()
     await other.preferences.refresh()
-    assert await other.preferences.of("omar") == CHOSEN
+    assert other.preferences.of("omar") == CHOSEN
 
 
 async def test_a_seller_who_only_ever_showed_a_token_can_choose(shop):
@@ -137,7 +137,7 @@ async def test_what_a_newer_shopbell_wrote_can_be_read(shop, people):
     change = {"$set": {"preferences.font": "serif"}, "$unset": {"preferences.corner": 1}}
     people.update_one({"_id": OMAR.key}, change)
     await shop.preferences.refresh()
-    assert await shop.preferences.of("omar") == CHOSEN.changed("corner", "end")
+    assert shop.preferences.of("omar") == CHOSEN.changed("corner", "end")
 
 
 # --- Logos ----------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ async def test_a_logo_is_kept_and_found(shop, open_shop):
     assert chosen.logo == logo(picture()).version
     for process in (shop, await open_shop()):
         assert await process.preferences.logo("omar") == logo(picture())
-        assert (await process.preferences.of("omar")).logo == chosen.logo
+        assert process.preferences.of("omar").logo == chosen.logo
     assert await shop.preferences.logo("vera") is None
 
 
@@ -175,7 +175,7 @@ async def test_a_file_that_is_no_logo_changes_nothing(shop):
     await shop.preferences.save(OMAR, CHOSEN, picture())
     with pytest.raises(Invalid):
         await shop.preferences.save(OMAR, Preferences(), b"<svg></svg>")
-    assert (await shop.preferences.of("omar")).accent == CHOSEN.accent
+    assert shop.preferences.of("omar").accent == CHOSEN.accent
     assert await shop.preferences.logo("omar") == logo(picture())
 
 
@@ -190,4 +190,4 @@ async def test_what_is_known_holds_while_the_database_is_away(open_shop, proxy, 
         await asyncio.wait_for(shop.preferences.refresh(), 10)
     with pytest.raises(Unavailable):
         await asyncio.wait_for(shop.preferences.save(OMAR, Preferences()), 10)
-    assert await shop.preferences.of("omar") == CHOSEN
+    assert shop.preferences.of("omar") == CHOSEN
