@@ -20,6 +20,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from handlers.base import Parts
+from handlers.languages import LANGUAGES, spoken
 from handlers.routes import application
 from models import checks, logs
 from models.accounts import Accounts
@@ -225,6 +226,8 @@ async def serve(settings: Settings) -> int:
 
 def http_server(shop: Shop, stopping: "Stopping") -> HTTPServer:
     """The doors, with bounds on what anybody may send and how slowly."""
+    for code in LANGUAGES:
+        spoken(code)  # now, and not while somebody waits for the first page in it
     parts = Parts(shop, lambda: not stopping.asked.is_set())
     return HTTPServer(
         application(parts),

@@ -5,7 +5,7 @@ say. Times are written in UTC; ``static/js/clock.js`` puts them into the reader'
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache, partial
 from gettext import GNUTranslations, NullTranslations
@@ -150,9 +150,11 @@ def _accepted(header: str) -> list[str]:
 @cache
 def spoken(code: str, *, is_asked: bool = False) -> Language:
     """One of ``LANGUAGES``, read once."""
+    if is_asked:
+        return replace(spoken(code), is_asked=True)
     locale = Locale.parse(_REGIONS.get(code, code))
     if code == ENGLISH:
-        return Language(code, is_asked, locale, NullTranslations(), {})
+        return Language(code, False, locale, NullTranslations(), {})
     with (CATALOGUES / f"{code}.po").open("rb") as file:
         catalogue = read_po(file, locale=code)
     compiled = BytesIO()
@@ -160,7 +162,7 @@ def spoken(code: str, *, is_asked: bool = False) -> Language:
     compiled.seek(0)
     translations = GNUTranslations(compiled)
     words = _script_words(catalogue, translations, locale)
-    return Language(code, is_asked, locale, translations, words)
+    return Language(code, False, locale, translations, words)
 
 
 def _script_words(

@@ -5,11 +5,29 @@ from pathlib import Path
 from typing import Final
 
 import jinja2
+from jinja2.bccache import Bucket
 
 from handlers.bundles import bundle_address
 from handlers.languages import Language
 
 TEMPLATES: Final = Path(__file__).parent.parent / "templates"
+
+
+class CompiledOnce(jinja2.BytecodeCache):
+    """A template is compiled once for all languages: its code only asks for the words."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._code:
+            bucket.bytecode_from_string(self._code[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._code[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED: Final = CompiledOnce()
 
 
 @cache
@@ -25,6 +43,7 @@ def templates_in(language: Language) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
+        bytecode_cache=_COMPILED,
     )
     environment.globals["bundle_address"] = bundle_address
     environment.install_gettext_callables(  # type: ignore[attr-defined]  # the extension's
