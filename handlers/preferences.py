@@ -53,7 +53,7 @@ class SettingsPage(SellerPage):
 
     async def _save(self, chosen: Preferences, logo: bytes | None = None) -> None:
         await within_limit(self.shop.preferences.save(self.me, chosen, logo))
-        self.redirect(self.language.link("/inbox/settings?saved"), status=HTTPStatus.SEE_OTHER)
+        self.redirect(self.language.link("/inbox/settings", saved=1), status=HTTPStatus.SEE_OTHER)
 
     def _show(
         self,

@@ -1,5 +1,6 @@
 /** One line of the list of conversations: whom it is with, the last word, the time, what is unread. */
 
+import { link } from "./address.js";
 import { find } from "./parts.js";
 import { isSealed, nameOf } from "./people.js";
 import { showAvatar, showPresence } from "./presence.js";
@@ -66,7 +67,7 @@ export class ConversationRow {
   static make(item, { id, peer }, clock) {
     const element = find(item, "a", HTMLAnchorElement);
     const named = { ...peer, name: nameOf(peer) };
-    element.href = `/inbox/${id}`;
+    element.href = link(`/inbox/${id}`);
     element.dataset.conversationId = id;
     find(element, ".conversation__name", HTMLElement).textContent = named.name;
     find(element, ".seal", HTMLElement).hidden = !isSealed(peer);

@@ -1,5 +1,6 @@
 /** The seller's desk: the list, the open conversation, and the one connection that feeds both. */
 
+import { link } from "./address.js";
 import { ConversationList } from "./conversation-list.js";
 import { ConversationPane } from "./conversation-pane.js";
 import { shownCount } from "./conversation-row.js";
@@ -125,7 +126,7 @@ export class Desk {
       onConversation: (conversation) => this.#showFacts(conversation),
       login: {
         words: words.logIn,
-        act: () => location.assign(`/login?next=${encodeURIComponent(location.pathname)}`),
+        act: () => location.assign(link(`/login?next=${encodeURIComponent(link(location.pathname))}`)),
       },
     });
   }

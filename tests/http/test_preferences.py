@@ -96,9 +96,9 @@ def problems_on(answer):
 
 async def test_what_was_chosen_is_stored_and_shown(shop, post, omar):
     answer = await post(CHOSEN)
-    assert (answer.status, answer.headers["Location"]) == (303, f"{SETTINGS}?saved")
+    assert (answer.status, answer.headers["Location"]) == (303, f"{SETTINGS}?saved=1")
     assert chosen(shop) == Preferences("#c2410c", "Ring for a fitting", "start")
-    page = await call(shop, "GET", f"{SETTINGS}?saved", cookie=omar)
+    page = await call(shop, "GET", f"{SETTINGS}?saved=1", cookie=omar)
     assert 'value="#c2410c"' in page.body
     assert "Ring for a fitting</textarea>" in page.body
     assert re.search(r'name="corner" value="start" checked', page.body)
