@@ -33,7 +33,7 @@ _INBOX: Final = ("avatar", "badge", "header", *_CONVERSATION, "conversation-list
 PAGES: Final[dict[str, tuple[str, ...]]] = {
     "chat.css": (*_FIRST, "avatar", *_CONVERSATION, "chat", "utilities"),
     "widget.css": (*_FIRST, "avatar", "header", *_CONVERSATION, "widget", "utilities"),
-    "inbox.css": (*_FIRST, *_INBOX, "side", "utilities"),
+    "inbox.css": (*_FIRST, *_INBOX, "side", "menu", "shortcuts", "utilities"),
     "inbox-widget.css": (*_FIRST, *_INBOX, "utilities"),
     "settings.css": (*_FIRST, "avatar", "message", "field", "settings", "utilities"),
     "login.css": (*_FIRST, "field", "login", "utilities"),

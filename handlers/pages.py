@@ -145,12 +145,13 @@ class SellerPage(WritingPage):
 
     async def inbox(self, shown: Thread | None = None) -> InboxView:
         """The list, with one conversation open or none."""
-        # Beside an open conversation the address speaks of its messages, not of the list.
-        query = events.ConversationsQuery() if shown else self.query(events.ConversationsQuery)
+        query = self.query(events.ConversationsQuery)
+        # Beside an open conversation this part of the address speaks of its messages.
+        before = None if shown else query.before
         me, history, now = self.me.user, self.shop.history, _now()
         listed = await within_limit(
             history.conversations(
-                self.me, limit=LIST_LENGTH, before=query.before, filter=query.filter
+                self.me, limit=LIST_LENGTH, before=before, filter=query.filter, name=query.name
             )
         )
         unread = await within_limit(history.unread_count(self.me))
@@ -163,6 +164,7 @@ class SellerPage(WritingPage):
             ],
             next=listed.next,
             filter=query.filter,
+            name=query.name.strip(),
             unread=unread.count,
             is_open=shown is not None,
             thread=shown or blank_thread(),

@@ -121,6 +121,16 @@ class InboxView:
     snippet: str
 
     @property
+    def empty_because(self) -> Literal["name", "unread", "all"]:
+        """What an empty list is empty of."""
+        return "name" if self.name else self.filter
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether nobody has written yet."""
+        return not self.rows and self.empty_because == "all"
+
+    @property
     def blank_row(self) -> ConversationRow:
         """What the browser clones for conversations that begin while it looks."""
         return ConversationRow("", nobody(), "", "sent", Moment("", "", ""), 0, 0, False)

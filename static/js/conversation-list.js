@@ -2,19 +2,28 @@
 
 import { ConversationRow } from "./conversation-row.js";
 import { clone, part } from "./parts.js";
+import { isCalled } from "./names.js";
 import { isSame, keyOf } from "./people.js";
+import { words } from "./words.js";
 
-const MINUTE_MS = 60_000;
+/** Times that say "2 min" are wrong after one. */
+const TICK_MS = 20_000;
 const PAGE = 50;
 
 /** @typedef {import("./realtime/wire.js").Message} Message */
 /** @typedef {import("./realtime/wire.js").Conversation} Conversation */
 /** @typedef {import("./realtime/wire.js").PresenceStatus} PresenceStatus */
 /** @typedef {import("./realtime/wire.js").User} User */
-/** @typedef {import("./realtime.js").RealtimeMessages} RealtimeMessages */
 /** @typedef {import("./people.js").Peer} Peer */
 /** @typedef {import("./conversation-row.js").NamedPeer} NamedPeer */
+/** @typedef {import("./list-filter.js").Chosen} Filter */
 /** @typedef {{id: string, peer: NamedPeer}} Chosen */
+
+/**
+ * @typedef {object} Acts
+ * @property {(row: Chosen) => void} open
+ * @property {(more: number) => void} unread so many more are unread, or fewer
+ */
 
 /**
  * @typedef {object} Parts
@@ -22,13 +31,7 @@ const PAGE = 50;
  * @property {import("./api.js").Api} api
  * @property {import("./clock.js").Clock} clock
  * @property {import("./drafts.js").Drafts} drafts
- * @property {number} unread in all conversations, also those that are not listed
- */
-
-/**
- * @typedef {object} Acts
- * @property {(row: Chosen) => void} open
- * @property {(count: number) => void} unread
+ * @property {Filter} filter what the server showed
  */
 
 export class ConversationList {
@@ -36,15 +39,16 @@ export class ConversationList {
   #blank;
   #nothing;
   #more;
-  #onlyUnread;
   #parts;
   #acts;
-  /** @type {Map<string, ConversationRow>} by the conversation's id */
+  #filter;
+  /** @type {Map<string, ConversationRow>} all that is known, shown or not, by the conversation's id */
   #rows = new Map();
+  /** @type {Set<string>} what is shown although it was read meanwhile */
+  #kept = new Set();
   /** @type {Map<string, PresenceStatus>} also of people without a row yet */
   #statuses = new Map();
   #openId = "";
-  #total;
 
   /**
    * @param {HTMLElement} root
@@ -56,57 +60,78 @@ export class ConversationList {
     this.#blank = part(root, "blank-conversation", HTMLTemplateElement);
     this.#nothing = part(root, "no-conversations", HTMLElement);
     this.#more = part(root, "more", HTMLAnchorElement);
-    this.#onlyUnread = root.querySelector('[data-filter="unread"][aria-current]') !== null;
     this.#parts = parts;
     this.#acts = acts;
-    this.#total = parts.unread;
-    for (const element of this.#links()) {
-      const row = ConversationRow.adopt(element, parts.clock);
+    this.#filter = parts.filter;
+    for (const element of this.#list.querySelectorAll("a.conversation")) {
+      const row = ConversationRow.adopt(/** @type {HTMLAnchorElement} */ (element), parts.clock);
       this.#rows.set(row.id, row);
+      this.#kept.add(row.id);
       this.#statuses.set(keyOf(row.peer), row.presence);
-      if (element.hasAttribute("aria-current")) {
-        this.#openId = row.id;
-      }
+      this.#openId = row.isOpen ? row.id : this.#openId;
     }
     this.#list.addEventListener("click", (event) => this.#clicked(event));
     this.#more.addEventListener("click", (event) => void this.#showMore(event));
-    this.#list.addEventListener("pointerleave", () => this.#sort());
-    this.#list.addEventListener("focusout", () => this.#sort());
-    setInterval(() => this.#refresh(), MINUTE_MS);
+    this.#list.addEventListener("pointerleave", () => this.#arrange());
+    this.#list.addEventListener("focusout", () => setTimeout(() => this.#arrange())); // where it went is known then
+    setInterval(() => this.#refresh(), TICK_MS);
+    addEventListener("storage", () => this.#refresh()); // drafts of other tabs
     this.#refresh();
   }
 
-  /** @param {RealtimeMessages} realtime */
-  attach(realtime) {
-    realtime.onNewMessage((message) => this.#arrived(message));
-    realtime.onSendState(({ message }) => {
-      if (message) {
-        this.#arrived(message);
-      }
-    });
-    realtime.onRegistered(({ conversations, unread }) => this.#registered(conversations, unread));
-    realtime.onMessageRead(({ conversation_id, seq, user_id, user_type }) => {
-      if (isSame(this.#parts.me, { id: user_id, type: user_type })) {
-        this.read(conversation_id, seq);
-      }
-    });
-    realtime.onMessageUpdated(({ conversation_id, seq, changes }) => {
-      if (changes.status) {
-        this.#rows.get(conversation_id)?.advance(seq, changes.status);
-      }
-    });
-    realtime.onTyping((data) => {
-      this.#rowWith({ id: data.sender_id, type: data.sender_type })?.heardTyping(data);
-    });
-    realtime.onUserStatusChanged(({ user_id, user_type, status }) => {
-      const user = { id: user_id, type: user_type };
-      this.#statuses.set(keyOf(user), status);
-      this.#rowWith(user)?.showPresence(status);
-    });
-    realtime.onOnlineUsers(({ users }) => {
-      this.#statuses = new Map(users.map((user) => [keyOf(user), user.status]));
-      this.#rows.forEach((row) => row.showPresence(this.statusOf(row.peer)));
-    });
+  get isEmpty() {
+    return this.#rows.size === 0;
+  }
+
+  // --- What the desk tells ---
+
+  /** Shows other conversations: at once what is known of them, then what the server knows. @param {Filter} filter */
+  async filter(filter) {
+    this.#filter = filter;
+    this.#kept.clear();
+    this.#more.hidden = true;
+    this.#arrange({ anyway: true });
+    await this.#load("");
+  }
+
+  /** A message between somebody and us. @param {Message} message */
+  arrived(message) {
+    const { sender_id, sender_type, recipient_id, recipient_type, conversation_id: id, seq } = message;
+    const mine = isSame(this.#parts.me, { id: sender_id, type: sender_type });
+    const peer = mine
+      ? { id: recipient_id, type: recipient_type, name: "" }
+      : { id: sender_id, type: sender_type, name: message.sender_name ?? "" };
+    let row = this.#rows.get(id);
+    if (row === undefined) {
+      row = this.#make(id, peer);
+      row.move({ lastSeq: seq - 1, readSeq: seq - 1 });
+      void this.#learn(row);
+    }
+    row.showLast(message, mine);
+    this.#acts.unread(row.move({ lastSeq: seq, readSeq: mine ? seq : 0 }));
+    this.#refresh();
+    this.#arrange();
+  }
+
+  /**
+   * One has read up to here, on this page or elsewhere.
+   *
+   * @param {string} id
+   * @param {number} seq
+   * @returns {boolean} false if the conversation is not known
+   */
+  read(id, seq) {
+    const row = this.#rows.get(id);
+    if (row) {
+      this.#acts.unread(row.move({ readSeq: seq }));
+    }
+    return row !== undefined;
+  }
+
+  /** The server's word; it may be news, or known. @param {Conversation[]} conversations */
+  take(conversations) {
+    conversations.forEach((conversation) => this.#take(conversation));
+    this.#arrange();
   }
 
   /** Marks the row of the open conversation. @param {string} id empty for none */
@@ -121,17 +146,39 @@ export class ConversationList {
     this.#rows.get(id)?.focus();
   }
 
-  /** @param {string} id @returns {Chosen | undefined} */
+  /** @param {string} id */
   row(id) {
     return this.#rows.get(id);
   }
 
-  /** One has read up to here, on this page or elsewhere. @param {string} id @param {number} seq */
-  read(id, seq) {
-    const row = this.#rows.get(id);
-    if (row) {
-      this.#move(row, { readSeq: seq });
-    }
+  /** The one so many places after the open one, or an end of the list. @param {number} places */
+  beside(places) {
+    const ids = [...this.#list.children].map((item) => item.querySelector("a")?.dataset.conversationId ?? "");
+    const at = ids.indexOf(this.#openId);
+    const next = at < 0 ? 0 : Math.min(Math.max(at + places, 0), ids.length - 1);
+    return this.#rows.get(ids[next] ?? "");
+  }
+
+  /** @param {string} id @param {number} seq @param {"delivered" | "read"} status */
+  advance(id, seq, status) {
+    this.#rows.get(id)?.advance(seq, status);
+  }
+
+  /** @param {import("./realtime/wire.js").UserTyping} data */
+  heardTyping(data) {
+    this.#rowWith({ id: data.sender_id, type: data.sender_type })?.heardTyping(data);
+  }
+
+  /** @param {Peer} user @param {PresenceStatus} status */
+  showPresence(user, status) {
+    this.#statuses.set(keyOf(user), status);
+    this.#rowWith(user)?.showPresence(status);
+  }
+
+  /** @param {(Peer & {status: PresenceStatus})[]} users all who are here */
+  showOnline(users) {
+    this.#statuses = new Map(users.map((user) => [keyOf(user), user.status]));
+    this.#rows.forEach((row) => row.showPresence(this.statusOf(row.peer)));
   }
 
   /** How present somebody is, as far as it was told. @param {Peer} peer @returns {PresenceStatus} */
@@ -139,47 +186,19 @@ export class ConversationList {
     return this.#statuses.get(keyOf(peer)) ?? "offline";
   }
 
-  // --- What happened ---
-
-  /** @param {Message} message */
-  #arrived(message) {
-    const { sender_id, sender_type, recipient_id, recipient_type } = message;
-    const mine = isSame(this.#parts.me, { id: sender_id, type: sender_type });
-    const peer = mine
-      ? { id: recipient_id, type: recipient_type, name: "" }
-      : { id: sender_id, type: sender_type, name: message.sender_name ?? "" };
-    const row = this.#rows.get(message.conversation_id) ?? this.#make(message.conversation_id, peer);
-    row.showLast(message, mine);
-    this.#move(row, { lastSeq: message.seq, readSeq: mine ? message.seq : 0 });
-    this.#refresh();
-    this.#sort();
-  }
-
-  /**
-   * The server's word on everything, after each registration: it may be news, or known.
-   *
-   * @param {Conversation[]} conversations
-   * @param {number} unread
-   */
-  #registered(conversations, unread) {
-    conversations.forEach((conversation) => this.#show(conversation));
-    this.#total = unread;
-    this.#acts.unread(unread);
-    this.#sort();
-  }
+  // --- Inside ---
 
   /** @param {Conversation} conversation */
-  #show({ id, participants, last_seq, last_message: last, unread }) {
+  #take({ id, participants, last_seq, last_message: last, unread }) {
     const peer = participants.find((participant) => !isSame(participant, this.#parts.me));
-    const isWanted = !this.#onlyUnread || unread > 0 || this.#rows.has(id);
-    if (!peer || !last || !isWanted) {
+    if (!peer || !last) {
       return;
     }
     const row = this.#rows.get(id) ?? this.#make(id, peer);
     this.#statuses.set(keyOf(peer), peer.status);
     row.showPresence(peer.status);
     row.showLast(last, isSame(this.#parts.me, { id: last.sender_id, type: last.sender_type }));
-    this.#move(row, { lastSeq: last_seq, readSeq: last_seq - unread });
+    row.move({ lastSeq: last_seq, readSeq: last_seq - unread });
   }
 
   /**
@@ -187,33 +206,52 @@ export class ConversationList {
    * @param {NamedPeer} peer
    */
   #make(id, peer) {
-    const item = clone(this.#blank);
-    const row = ConversationRow.make(item, { id, peer }, this.#parts.clock);
+    const row = ConversationRow.make(clone(this.#blank), { id, peer }, this.#parts.clock);
     row.showPresence(this.statusOf(peer));
+    row.markOpen(id === this.#openId);
     this.#rows.set(id, row);
-    this.#list.append(item);
     return row;
   }
 
-  /**
-   * @param {ConversationRow} row
-   * @param {{lastSeq?: number, readSeq?: number}} to
-   */
-  #move(row, to) {
-    const before = row.unread;
-    row.move(to);
-    if (row.unread !== before) {
-      this.#total = Math.max(0, this.#total + row.unread - before);
-      this.#acts.unread(this.#total);
+  /** How much is unread in a conversation that came from far down the list. @param {ConversationRow} row */
+  async #learn(row) {
+    const { id, type } = row.peer;
+    const path = `/api/messages/conversation/${encodeURIComponent(id)}/${type}?limit=1`;
+    const page = await this.#parts.api.get(path).catch(() => null);
+    if (page?.conversation) {
+      row.setRead(page.conversation.last_seq - page.conversation.unread);
+      this.take([page.conversation]);
     }
   }
 
-  // --- On the screen ---
+  /** @param {Event} event */
+  async #showMore(event) {
+    event.preventDefault();
+    await this.#load(this.#more.dataset.next ?? "");
+  }
 
-  #links() {
-    return /** @type {NodeListOf<HTMLAnchorElement>} */ (
-      this.#list.querySelectorAll("a.conversation")
-    );
+  /** A page of what the filter asks for. @param {string} before */
+  async #load(before) {
+    const filter = this.#filter;
+    const query = new URLSearchParams({ limit: String(PAGE), filter: filter.unread ? "unread" : "all" });
+    if (filter.name !== "") {
+      query.set("name", filter.name);
+    }
+    if (before !== "") {
+      query.set("before", before);
+    }
+    this.#list.ariaBusy = "true";
+    const page = await this.#parts.api.get(`/api/conversations?${query}`).catch(() => null);
+    if (filter !== this.#filter) {
+      return; // somebody chose otherwise meanwhile
+    }
+    this.#list.ariaBusy = null;
+    if (page !== null) {
+      this.#more.dataset.next = page.next ?? "";
+      this.take(page.conversations);
+    } // else the button is there, and may be pressed
+    this.#more.hidden = page !== null && page.next === null;
+    this.#arrange({ anyway: before === "" });
   }
 
   /** @param {Peer} peer */
@@ -221,22 +259,51 @@ export class ConversationList {
     return [...this.#rows.values()].find((row) => isSame(row.peer, peer));
   }
 
-  /** Newest first, but nothing moves under the pointer or the focus. */
-  #sort() {
-    this.#nothing.hidden = this.#rows.size > 0;
-    if (this.#list.matches(":hover") || this.#list.contains(document.activeElement)) {
+  /** @param {ConversationRow} row */
+  #isWanted(row) {
+    const { unread, name } = this.#filter;
+    const isRightly = !unread || row.unread > 0 || row.id === this.#openId || this.#kept.has(row.id);
+    return isRightly && (name === "" || isCalled(row.peer.name, name));
+  }
+
+  /** Newest first, but nothing moves under the pointer or the focus. @param {{anyway?: boolean}} [how] */
+  #arrange({ anyway = false } = {}) {
+    const rows = [...this.#rows.values()].filter((row) => this.#isWanted(row));
+    rows.sort((one, other) => other.updatedAt.localeCompare(one.updatedAt));
+    rows.forEach((row) => this.#kept.add(row.id));
+    this.#showNothing(rows.length === 0);
+    if (!anyway && this.#isHeld) {
+      this.#list.append(...rows.filter((row) => !row.item.isConnected).map((row) => row.item));
       return;
     }
-    const rows = [...this.#rows.values()];
-    rows.sort((one, other) => other.updatedAt.localeCompare(one.updatedAt));
+    const wanted = rows.map((row) => row.item);
+    const shown = new Set(wanted);
+    for (const item of [...this.#list.children]) {
+      if (item instanceof HTMLElement && !shown.has(item)) {
+        item.remove();
+      }
+    }
     let next = this.#list.firstElementChild;
-    for (const { item } of rows) {
+    for (const item of wanted) {
       if (item === next) {
         next = next.nextElementSibling;
       } else {
         this.#list.insertBefore(item, next);
       }
     }
+  }
+
+  get #isHeld() {
+    const isUnderPointer = matchMedia("(hover: hover)").matches && this.#list.matches(":hover");
+    return isUnderPointer || this.#list.contains(document.activeElement);
+  }
+
+  /** @param {boolean} isNothing */
+  #showNothing(isNothing) {
+    const { unread, name } = this.#filter;
+    this.#nothing.hidden = !isNothing || this.#list.ariaBusy === "true";
+    this.#nothing.dataset.because = name !== "" ? "name" : unread ? "unread" : "all";
+    part(this.#nothing, "nobody-called", HTMLElement).textContent = words.nobodyCalled(name);
   }
 
   /** Times, and the drafts that wait elsewhere than before one's eyes. */
@@ -259,20 +326,5 @@ export class ConversationList {
       event.preventDefault();
       this.#acts.open(row);
     }
-  }
-
-  /** @param {Event} event */
-  async #showMore(event) {
-    event.preventDefault();
-    const filter = this.#onlyUnread ? "unread" : "all";
-    const before = encodeURIComponent(this.#more.dataset.next ?? "");
-    const path = `/api/conversations?limit=${PAGE}&filter=${filter}&before=${before}`;
-    const page = await this.#parts.api.get(path).catch(() => null);
-    if (page !== null) {
-      page.conversations.forEach((/** @type {Conversation} */ found) => this.#show(found));
-      this.#more.dataset.next = page.next ?? "";
-      this.#more.hidden = page.next === null;
-      this.#sort();
-    } // else the button stays, and may be pressed again
   }
 }

@@ -90,8 +90,8 @@ export class ConversationRow {
     return this.#lastSeq - this.#readSeq;
   }
 
-  get lastSeq() {
-    return this.#lastSeq;
+  get isOpen() {
+    return this.#element.hasAttribute("aria-current");
   }
 
   focus() {
@@ -151,14 +151,20 @@ export class ConversationRow {
    * There are messages up to `lastSeq`, read up to `readSeq`. Neither goes back.
    *
    * @param {{lastSeq?: number, readSeq?: number}} to
+   * @returns {number} how many more are unread
    */
   move({ lastSeq = 0, readSeq = 0 }) {
+    const before = this.unread;
     this.#lastSeq = Math.max(this.#lastSeq, lastSeq);
     this.#readSeq = Math.min(Math.max(this.#readSeq, readSeq), this.#lastSeq);
-    this.#element.dataset.unread = String(this.unread > 0);
-    find(this.#element, ".badge", HTMLElement).hidden = this.unread === 0;
-    find(this.#element, ".conversation__count", HTMLElement).textContent = shownCount(this.unread);
-    find(this.#element, ".conversation__unread", HTMLElement).textContent = words.unread(this.unread);
+    this.#showUnread();
+    return this.unread - before;
+  }
+
+  /** The server's word on how far one has read, in place of a guess. @param {number} readSeq */
+  setRead(readSeq) {
+    this.#readSeq = Math.min(readSeq, this.#lastSeq);
+    this.#showUnread();
   }
 
   /** Relative times grow old. */
@@ -189,6 +195,13 @@ export class ConversationRow {
     }
   }
 
+  #showUnread() {
+    this.#element.dataset.unread = String(this.unread > 0);
+    find(this.#element, ".badge", HTMLElement).hidden = this.unread === 0;
+    find(this.#element, ".conversation__count", HTMLElement).textContent = shownCount(this.unread);
+    find(this.#element, ".conversation__unread", HTMLElement).textContent = words.unread(this.unread);
+  }
+
   get #tick() {
     return find(this.#element, ".tick", SVGElement);
   }
@@ -196,8 +209,14 @@ export class ConversationRow {
   /** @param {"" | "sent" | "delivered" | "read"} status */
   #showTick(status) {
     this.#tick.parentElement?.setAttribute("data-status", status);
+    find(this.#element, ".conversation__status", HTMLElement).textContent = statusWord(status);
     find(this.#tick, "use", SVGUseElement).setAttribute("href", `#tick-${status || "sent"}`);
   }
+}
+
+/** @param {"" | "sent" | "delivered" | "read"} status */
+function statusWord(status) {
+  return { "": "", sent: words.sent, delivered: words.delivered, read: words.readEarlier }[status];
 }
 
 /** @param {number} count */

@@ -1,9 +1,12 @@
 /** The seller's desk: the list, the open conversation, and the one connection that feeds both. */
 
 import { link } from "./address.js";
+import { Bell } from "./bell.js";
+import { localesFor } from "./clock.js";
 import { ConversationList } from "./conversation-list.js";
 import { ConversationPane } from "./conversation-pane.js";
-import { shownCount } from "./conversation-row.js";
+import { offerCopy } from "./copy-button.js";
+import { ListFilter } from "./list-filter.js";
 import { openPage, otherSide, whoIsHere } from "./page.js";
 import { find, part } from "./parts.js";
 import { isSame, isSealed, keyOf } from "./people.js";
@@ -11,6 +14,8 @@ import { Post } from "./post.js";
 import { showAvatar, showPresence } from "./presence.js";
 import { RealtimeMessages } from "./realtime.js";
 import { SideView } from "./side-view.js";
+import { Topics } from "./topics.js";
+import { UnreadSigns } from "./unread-signs.js";
 import { words } from "./words.js";
 
 /** @typedef {import("./conversation-pane.js").Other} Other */
@@ -18,52 +23,73 @@ import { words } from "./words.js";
 /** @typedef {import("./realtime/wire.js").Message} Message */
 /** @typedef {import("./people.js").Peer} Peer */
 /** @typedef {import("./conversation-list.js").Chosen} Chosen */
+/** @typedef {import("./list-filter.js").Chosen} Filter */
+
+/**
+ * @typedef {object} Told
+ * @property {(id: string) => void} [opened] which conversation; "" for none
+ * @property {(filter: Filter) => void} [filtered]
+ */
 
 export class Desk {
   #page = openPage();
   #me;
   #panes = part(document, "panes", HTMLElement);
   #open = part(document, "open", HTMLElement);
+  #closed = document.querySelector('[data-part="closed"]');
+  #signs = new UnreadSigns(this.#panes.dataset.dottedIcon ?? "");
   /** @type {SideView | null} where the page has one */
   #side = null;
-  /** @type {Map<string, import("./realtime/wire.js").Context>} what buyers' pages said, kept nowhere else */
-  #contexts = new Map();
+  #bell;
+  #filter;
   #list;
   #post;
   #realtime;
-  #title = document.title.replace(/^\(\d+\+?\) /, "");
-  #opened;
+  #told;
+  #wantedId = "";
   /** @type {ConversationPane | null} */
   #pane = null;
   /** @type {import("./realtime.js").Change | null} the last news of the connection */
   #change = null;
 
-  /** @param {{opened: (id: string) => void}} told which conversation was opened; "" for none */
-  constructor({ opened }) {
+  /** @param {Told} [told] */
+  constructor(told = {}) {
     const me = whoIsHere();
     if (!me) {
       throw new Error("Nobody is logged in on this page.");
     }
     this.#me = me;
-    this.#opened = opened;
+    this.#told = told;
     const { api, clock, drafts, publicUrl, shelf, tabs } = this.#page;
     const side = document.querySelector('[data-part="side"]');
-    this.#side = side instanceof HTMLElement ? new SideView(side, clock) : null;
+    if (side instanceof HTMLElement) {
+      const locales = localesFor(document.documentElement.lang, navigator.languages);
+      this.#side = new SideView(side, clock, locales);
+      new Topics(part(side, "topics", HTMLElement), part(this.#open, "rows", HTMLElement));
+    }
     const shown = this.#panes.dataset.open === "true" ? otherSide() : null;
     const lastSeq = Number(part(document, "timeline", HTMLElement).dataset.lastSeq);
     const since = shown ? { [shown.conversationId]: lastSeq } : {};
     this.#realtime = new RealtimeMessages({ url: publicUrl, user: me, since });
     this.#post = new Post({ shelf, tabs, owner: keyOf(me), open: async () => this.#realtime });
     this.#post.attach(this.#realtime);
-    const unread = Number(part(document, "unread", HTMLElement).dataset.count);
+    this.#signs.set(Number(part(document, "unread", HTMLElement).dataset.count));
+    const root = part(document, "list", HTMLElement);
+    this.#filter = new ListFilter(root, (filter) => {
+      void this.#list.filter(filter);
+      told.filtered?.(filter);
+    });
     this.#list = new ConversationList(
-      part(document, "list", HTMLElement),
-      { me, api, clock, drafts, unread },
-      { open: (chosen) => this.show(chosen), unread: (count) => this.#showUnread(count) },
+      root,
+      { me, api, clock, drafts, filter: this.#filter.chosen },
+      { open: (chosen) => this.show(chosen), unread: (more) => this.#signs.add(more) },
     );
-    this.#list.attach(this.#realtime);
-    this.#listen();
+    this.#bell = new Bell(shelf, tabs, (isOn) => this.#showSound(isOn));
+    this.#listenToPage();
+    this.#listenToServer();
     if (shown) {
+      this.#wantedId = shown.conversationId;
+      this.#side?.showPerson(shown);
       this.#pane = this.#paneFor(shown);
       this.#pane.adopt();
       this.#pane.attach(this.#realtime);
@@ -72,45 +98,113 @@ export class Desk {
     void this.#post.resume();
   }
 
-  /** Opens a conversation of the list. @param {Chosen} chosen */
-  show({ id, peer }) {
-    this.#pane?.close();
-    this.#open.hidden = false;
-    document.querySelector('[data-part="closed"]')?.setAttribute("hidden", "");
-    this.#panes.dataset.open = "true";
-    this.#showPeer(peer);
-    this.#pane = this.#paneFor({ ...peer, conversationId: id });
-    this.#pane.attach(this.#realtime, this.#change);
-    void this.#pane.load();
-    this.#list.markOpen(id);
-    this.#opened(id);
-    if (matchMedia("(pointer: fine)").matches) {
-      this.#pane.focus();
+  get shelf() {
+    return this.#page.shelf;
+  }
+
+  // --- Opening and leaving ---
+
+  /**
+   * Opens a conversation of the list, to write in it or, by default where there is no keyboard to
+   * rise over it, to read.
+   *
+   * @param {Chosen} chosen
+   * @param {{toWrite?: boolean}} [how]
+   */
+  show({ id, peer }, { toWrite = matchMedia("(pointer: fine)").matches } = {}) {
+    if (this.#pane?.conversationId !== id) {
+      this.#pane?.close();
+      this.#open.hidden = false;
+      this.#closed?.setAttribute("hidden", "");
+      this.#panes.dataset.open = "true";
+      this.#wantedId = id;
+      this.#showPeer(peer);
+      this.#pane = this.#paneFor({ ...peer, conversationId: id });
+      this.#pane.attach(this.#realtime, this.#change);
+      void this.#pane.load();
+      this.#list.markOpen(id);
+      this.#told.opened?.(id);
+    }
+    this.#side?.close();
+    if (toWrite) {
+      this.#pane?.focus();
     } else {
-      part(document, "thread", HTMLElement).focus(); // no keyboard rises before it is wanted
+      part(document, "thread", HTMLElement).focus();
     }
   }
 
-  /** Opens the conversation with this id, if the list knows it. @param {string} id */
-  showById(id) {
-    const chosen = this.#list.row(id);
-    if (chosen) {
-      this.show(chosen);
+  /** Opens the conversation with this id, whether or not it was listed. @param {string} id */
+  async showById(id) {
+    const known = this.#list.row(id);
+    if (known) {
+      this.show(known);
+      return;
     }
-    return chosen !== undefined;
+    this.#wantedId = id;
+    const joined = await this.#realtime.joinRoom(id).catch(() => null);
+    if (this.#wantedId !== id) {
+      return; // somebody went on meanwhile
+    }
+    if (joined === null) {
+      location.reload(); // the server says what is wrong
+      return;
+    }
+    this.#list.take([joined.conversation]);
+    const row = this.#list.row(id);
+    if (row) {
+      this.show(row);
+    }
+  }
+
+  /** Opens the next conversation of the list, or the one before; the keys stay on the list. @param {1 | -1} places */
+  step(places) {
+    const row = this.#list.beside(places);
+    if (row) {
+      this.show(row, { toWrite: false });
+      this.#list.focus(row.id); // where the list is beside it
+    }
+  }
+
+  /** @returns {boolean} false if no conversation is open */
+  reply() {
+    this.#pane?.focus();
+    return this.#pane !== null;
+  }
+
+  /** One step back: from the conversation to its row, and then to no conversation. */
+  back() {
+    const isInside = part(document, "thread", HTMLElement).contains(document.activeElement);
+    const row = this.#list.row(this.#pane?.conversationId ?? "");
+    if (isInside && row?.item.checkVisibility()) {
+      this.#list.focus(row.id);
+    } else if (this.#pane) {
+      this.leave();
+    }
   }
 
   /** Back to the list. */
   leave() {
     const left = this.#pane?.conversationId ?? "";
+    this.#wantedId = "";
     this.#pane?.close();
     this.#pane = null;
+    this.#side?.close();
     this.#open.hidden = true;
-    document.querySelector('[data-part="closed"]')?.removeAttribute("hidden");
+    this.#closed?.removeAttribute("hidden");
+    document.querySelector('[data-part="side"]')?.setAttribute("hidden", "");
     this.#panes.dataset.open = "false";
     this.#list.markOpen("");
     this.#list.focus(left);
-    this.#opened("");
+    this.#told.opened?.("");
+  }
+
+  /** Shows what an address asks for. @param {Filter} filter */
+  filter(filter) {
+    const { unread, name } = this.#filter.chosen;
+    if (filter.unread !== unread || filter.name !== name) {
+      this.#filter.set(filter);
+      void this.#list.filter(filter);
+    }
   }
 
   /** @param {Other} other */
@@ -122,7 +216,7 @@ export class Desk {
       drafts,
       post: this.#post,
       me: () => this.#me,
-      onRead: (id, seq) => this.#list.read(id, seq),
+      onRead: (id, seq) => this.#read(id, seq),
       onConversation: (conversation) => this.#showFacts(conversation),
       login: {
         words: words.logIn,
@@ -131,35 +225,19 @@ export class Desk {
     });
   }
 
-  #listen() {
+  // --- What happens ---
+
+  #listenToPage() {
     part(document, "back", HTMLAnchorElement).addEventListener("click", (event) => {
       event.preventDefault();
       this.leave();
     });
-    /** @param {Message | undefined} message */
-    const passed = (message) => {
-      if (message && message.conversation_id === this.#pane?.conversationId) {
-        this.#side?.showCount(message.seq);
-      }
-    };
-    this.#realtime.onNewMessage(passed);
-    this.#realtime.onSendState(({ message }) => passed(message));
-    this.#realtime.onContextChanged(({ user_id, user_type, context }) => {
-      const buyer = { id: user_id, type: user_type };
-      this.#contexts.set(keyOf(buyer), context);
-      if (this.#pane && isSame(this.#pane.peer, buyer)) {
-        this.#side?.showContext(context);
-      }
-    });
-    const connection = document.querySelector('[data-part="connection"]');
-    this.#realtime.onConnectionChanged((change) => {
-      this.#change = change;
-      if (connection) {
-        const isHere = change.state === "connected";
-        connection.setAttribute("data-presence", isHere ? "online" : "offline");
-        find(connection, ".presence__word", HTMLElement).textContent = isHere ? words.online : words.notConnected;
-      }
-    });
+    for (const button of document.querySelectorAll('[data-action="sound"]')) {
+      button.addEventListener("click", () => this.#bell.toggle());
+    }
+    for (const box of document.querySelectorAll('[data-part="embed"]')) {
+      offerCopy(/** @type {HTMLElement} */ (box));
+    }
     // What is not sent, and what was begun, is nobody else's business after a logout.
     document.querySelector('[data-part="logout"]')?.addEventListener("submit", () => {
       this.#pane?.close();
@@ -168,19 +246,89 @@ export class Desk {
     });
   }
 
-  /** @param {number} count */
-  #showUnread(count) {
-    const badge = part(document, "unread", HTMLElement);
-    badge.hidden = count === 0;
-    badge.textContent = shownCount(count);
-    document.title = count > 0 ? `(${shownCount(count)}) ${this.#title}` : this.#title;
+  #listenToServer() {
+    const realtime = this.#realtime;
+    const list = this.#list;
+    realtime.onNewMessage((message) => this.#arrived(message));
+    realtime.onSendState(({ message }) => {
+      if (message) {
+        this.#arrived(message);
+      }
+    });
+    realtime.onRegistered(({ conversations, unread }) => {
+      list.take(conversations);
+      this.#signs.set(unread);
+      this.#showEmpty();
+    });
+    realtime.onMessageRead(({ conversation_id, seq, user_id, user_type }) => {
+      if (isSame(this.#me, { id: user_id, type: user_type })) {
+        this.#read(conversation_id, seq);
+      }
+    });
+    realtime.onMessageUpdated(({ conversation_id, seq, changes }) => {
+      if (changes.status) {
+        list.advance(conversation_id, seq, changes.status);
+      }
+    });
+    realtime.onTyping((data) => list.heardTyping(data));
+    realtime.onUserStatusChanged(({ user_id, user_type, status }) => {
+      list.showPresence({ id: user_id, type: user_type }, status);
+    });
+    realtime.onOnlineUsers(({ users }) => list.showOnline(users));
+    realtime.onContextChanged(({ user_id, user_type, context }) => {
+      const buyer = { id: user_id, type: user_type };
+      this.#side?.heard(buyer, context);
+      if (this.#pane && isSame(this.#pane.peer, buyer)) {
+        this.#showWhere(buyer);
+      }
+    });
+    realtime.onConnectionChanged((change) => {
+      this.#change = change;
+      this.#showConnection(change.state === "connected");
+    });
   }
+
+  /** @param {Message} message */
+  #arrived(message) {
+    this.#list.arrived(message);
+    this.#showEmpty();
+    const isOpen = message.conversation_id === this.#pane?.conversationId;
+    if (isOpen) {
+      this.#side?.showCount(message.seq);
+    }
+    if (!isSame(this.#me, { id: message.sender_id, type: message.sender_type })) {
+      const isSeen = isOpen && document.visibilityState === "visible";
+      void this.#bell.arrived(message.id, isSeen);
+    }
+  }
+
+  /**
+   * We have read up to here, in this tab or elsewhere.
+   *
+   * @param {string} id
+   * @param {number} seq
+   */
+  #read(id, seq) {
+    if (!this.#list.read(id, seq)) {
+      void this.#recount();
+    }
+  }
+
+  async #recount() {
+    const answer = await this.#page.api.get("/api/messages/unread/count").catch(() => null);
+    if (answer !== null) {
+      this.#signs.set(answer.count);
+    }
+  }
+
+  // --- On the screen ---
 
   /** What is known of the other side, where the page has room for it. @param {Conversation} conversation */
   #showFacts({ participants, last_seq }) {
     const peer = participants.find((participant) => !isSame(participant, this.#me));
     if (peer) {
       this.#side?.showFacts(peer, last_seq);
+      this.#showWhere(peer);
     }
   }
 
@@ -191,9 +339,45 @@ export class Desk {
     showAvatar(header, peer);
     showPresence(header, this.#list.statusOf(peer));
     find(header, ".seal", HTMLElement).hidden = !isSealed(peer);
+    this.#showWhere(peer);
     this.#side?.showPerson(peer);
-    this.#side?.showContext(this.#contexts.get(keyOf(peer)));
     part(this.#open, "timeline", HTMLElement).ariaLabel = words.conversationWith(peer.name);
     find(this.#open, "textarea", HTMLTextAreaElement).ariaLabel = words.messageTo(peer.name);
+  }
+
+  /** The page they are on, in the header. @param {Peer} peer */
+  #showWhere(peer) {
+    const where = this.#side?.whereIs(peer) ?? "";
+    const element = document.querySelector('[data-part="where"]');
+    if (element instanceof HTMLElement) {
+      element.hidden = where === "";
+      element.textContent = words.onPage(where);
+    }
+  }
+
+  /** Once somebody has rung, the way to be found gives way. */
+  #showEmpty() {
+    const isEmpty = this.#list.isEmpty && !this.#filter.chosen.unread && this.#filter.chosen.name === "";
+    for (const element of document.querySelectorAll("[data-if]")) {
+      element.toggleAttribute("hidden", (element.getAttribute("data-if") === "empty") !== isEmpty);
+    }
+  }
+
+  /** @param {boolean} isOn */
+  #showSound(isOn) {
+    for (const button of document.querySelectorAll('[data-action="sound"]')) {
+      button.setAttribute("aria-pressed", String(isOn));
+    }
+  }
+
+  /** @param {boolean} isHere */
+  #showConnection(isHere) {
+    for (const element of document.querySelectorAll('[data-part="connection"]')) {
+      element.setAttribute("data-presence", isHere ? "online" : "offline");
+      const word = element.querySelector(".presence__word");
+      if (word) {
+        word.textContent = isHere ? words.online : words.notConnected;
+      }
+    }
   }
 }

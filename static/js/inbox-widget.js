@@ -2,4 +2,4 @@
 
 import { Desk } from "./desk.js";
 
-new Desk({ opened: () => {} });
+new Desk();

@@ -87,4 +87,10 @@ export const words = {
   noPicture: gettext("This is not a picture. A logo is a PNG, JPEG or WebP file."),
   /** @param {string} name */
   messageTo: (name) => gettext("Message to %(name)s", { name }),
+  /** @param {string} name */
+  nobodyCalled: (name) => gettext("No one called “%(name)s”", { name }),
+  /** @param {string} page */
+  onPage: (page) => gettext("on %(page)s", { page }),
+  copied: gettext("Copied"),
+  notCopied: gettext("It is selected. Copy it with your keyboard."),
 };

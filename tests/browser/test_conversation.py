@@ -35,7 +35,7 @@ async def test_a_buyer_in_the_widget_and_a_seller_in_the_inbox_talk(shop, seller
     await expect(mine).to_have_attribute("data-status", "delivered")
     row = inbox.get_by_role("link", name=re.compile("^Guest"))
     await expect(row).to_contain_text("Is the mug dishwasher-safe?")
-    await expect(row.locator(".badge")).to_have_text("1 unread")
+    await expect(row.locator(".conversation__unread")).to_have_text("1 unread")
     await expect(inbox).to_have_title(re.compile(r"^\(2\)"))  # Lena of the demo waits, too
 
     await row.click()
