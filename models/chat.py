@@ -283,6 +283,7 @@ class Chat:
         """The conversation is on this socket's screen now."""
         conversation = await self._history.own(who, command.room)
         self._hub.join(conversation.id, connection)
+        self._live.tell_context(connection, conversation.peer_of(who.key).key)
         [shown] = await self._history.shown(who, [conversation])
         return events.Joined(conversation.id, shown)
 

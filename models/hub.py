@@ -90,6 +90,7 @@ class Connection:
         self.is_here = False  # it counts for its participant's presence
         self.rooms: set[str] = set()
         self.seller: str | None = None  # on whose page a buyer is
+        self.context: bytes | None = None  # what that page said last, as an event
         self.catching_up: CatchUp | None = None
         self._wake = wake
         self._close = close

@@ -108,8 +108,14 @@ class Live:
         sellers = self.presence.visible_to(connection.who.key)
         if connection.seller is not None:
             sellers = sellers | {connection.seller}
-        event = encode_event(ContextChanged(id_, type_, context))
-        self._hub.publish(sellers, event, droppable=True)
+        connection.context = encode_event(ContextChanged(id_, type_, context))
+        self._hub.publish(sellers, connection.context, droppable=True)
+
+    def tell_context(self, connection: Connection, buyer: str) -> None:
+        """Tells a seller's socket what a buyer looks at who said so before."""
+        for told in self._hub.registered_of(buyer):
+            if told.context is not None:
+                connection.push(told.context, droppable=True)
 
     # --- Composing ------------------------------------------------------------------------------
 

@@ -39,6 +39,16 @@ async def test_it_is_told_to_sellers_who_share_a_conversation(server, join, maya
     assert len(await omar.heard_so_far("context_changed")) == 1
 
 
+async def test_a_seller_who_opens_the_conversation_later_is_told(server, join, maya, omar):
+    sent = await maya.send(omar)
+    await maya.ask("update_context", PAGE)
+    again = await join(server, "Seller", "omar")
+    await again.ask("join_room", {"room": sent["conversation_id"]})
+    assert (await again.hear("context_changed"))["context"] == PAGE
+    await maya.ask("join_room", {"room": sent["conversation_id"]})
+    assert not await maya.heard_so_far("context_changed")
+
+
 async def test_sellers_have_no_context(maya, omar):
     await maya.send(omar)
     assert (await omar.refusal("update_context", PAGE))["code"] == "forbidden"
