@@ -109,12 +109,14 @@ class LoginView:
 @dataclass(frozen=True, slots=True)
 class InboxView:
     """``inbox.html`` and ``inbox-widget.html``. Where nothing is open the thread is a blank one,
-    which the script fills. ``snippet`` is the line for the shop's own pages."""
+    which the script fills. ``filter`` and ``name`` are what the list was asked for, ``snippet`` is
+    the line for the shop's own pages."""
 
     self: Person
     rows: Sequence[ConversationRow]
     next: str | None
     filter: Filter
+    name: str
     unread: int
     is_open: bool
     thread: Thread
