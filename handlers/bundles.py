@@ -29,10 +29,11 @@ _DESCENDANT: Final = re.compile(r"(?<=[\w\])]) :(?=[a-z])")
 # the order of the layers, and ends with the utilities.
 _FIRST: Final = ("tokens", "reset", "base", "layout", "button")
 _CONVERSATION: Final = ("banner", "message", "timeline", "composer")
+_BUYER: Final = ("avatar", *_CONVERSATION, "availability")
 _INBOX: Final = ("avatar", "badge", "header", *_CONVERSATION, "conversation-list")
 PAGES: Final[dict[str, tuple[str, ...]]] = {
-    "chat.css": (*_FIRST, "avatar", *_CONVERSATION, "chat", "utilities"),
-    "widget.css": (*_FIRST, "avatar", "header", *_CONVERSATION, "widget", "utilities"),
+    "chat.css": (*_FIRST, *_BUYER, "chat", "utilities"),
+    "widget.css": (*_FIRST, *_BUYER, "header", "widget", "utilities"),
     "inbox.css": (*_FIRST, *_INBOX, "side", "menu", "shortcuts", "utilities"),
     "inbox-widget.css": (*_FIRST, *_INBOX, "utilities"),
     "settings.css": (*_FIRST, "avatar", "message", "field", "settings", "utilities"),

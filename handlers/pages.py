@@ -109,6 +109,7 @@ class ChatPage(WritingPage):
         seller = dressed(
             person(await within_limit(history.seller(seller_id)), self.language), chosen
         )
+        availability = await within_limit(self.shop.availability.of(seller_id))
         page, me = None, None
         if self.who is not None:
             me = self.who.user
@@ -127,7 +128,7 @@ class ChatPage(WritingPage):
             problem=self.why(error) if error else "",
         )
         visitor = person(me, self.language, "online") if me else None
-        view = ChatView(seller, visitor, shown, chosen.greeting)
+        view = ChatView(seller, visitor, availability, shown, chosen.greeting)
         self.page("chat.html", view, status=STATUS[error.code] if error else 200)
 
 

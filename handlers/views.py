@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from models.accent import Palette
-from models.events import Message, MessageStatus, ParticipantType, PresenceStatus
+from models.events import Availability, Message, MessageStatus, ParticipantType, PresenceStatus
 from models.preferences import Preferences
 
 Group = Literal["only", "first", "middle", "last"]
@@ -145,6 +145,7 @@ class ChatView:
 
     seller: Person
     visitor: Person | None
+    availability: Availability
     thread: Thread
     greeting: str = ""
 
@@ -154,6 +155,7 @@ class WidgetView:
     """``widget.html``: the frame, the same for everybody. Its script finds the conversation."""
 
     seller: Person
+    availability: Availability
     parent_origins: Sequence[str]
     thread: Thread
     greeting: str = ""

@@ -41,6 +41,7 @@ class WidgetFrame(PageHandler):
         seller = dressed(
             person(await within_limit(self.shop.history.seller(seller_id)), self.language), chosen
         )
+        availability = await within_limit(self.shop.availability.of(seller_id))
         shown = thread(
             None,
             None,
@@ -50,7 +51,7 @@ class WidgetFrame(PageHandler):
             now=datetime.now(UTC),
         )
         origins = self.shop.settings.origins
-        self.page("widget.html", WidgetView(seller, origins, shown, chosen.greeting))
+        self.page("widget.html", WidgetView(seller, availability, origins, shown, chosen.greeting))
 
     def frame_ancestors(self) -> str:
         return " ".join(self.shop.settings.origins)

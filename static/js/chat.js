@@ -1,5 +1,6 @@
 /** `/chat/SELLER_ID`: a buyer's full page. */
 
+import { Availability } from "./availability.js";
 import { BuyerSession } from "./buyer-session.js";
 import { ConversationPane } from "./conversation-pane.js";
 import { openPage, otherSide, whoIsHere } from "./page.js";
@@ -21,6 +22,7 @@ const session = new BuyerSession(
       post.moveTo(keyOf(user));
       post.attach(realtime);
       pane.attach(realtime);
+      availability.attach(realtime);
       showVisitor(user.name, user);
     },
   },
@@ -38,6 +40,11 @@ const pane = new ConversationPane(document.body, seller, {
   post,
   me: () => session.user ?? visitor,
   login: { words: words.reload, act: () => location.reload() },
+});
+const availability = new Availability(document.body, seller, {
+  api,
+  clock,
+  isConnected: () => session.realtime !== null,
 });
 
 pane.adopt();

@@ -84,7 +84,7 @@ export class Clock {
 
   /** How many days lie between today and a moment to come: 0 is today. @param {string} iso */
   daysAhead(iso) {
-    return -this.#daysAgo(iso);
+    return 0 - this.#daysAgo(iso);
   }
 
   /** "Monday" @param {string} iso */

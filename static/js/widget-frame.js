@@ -1,5 +1,6 @@
 /** `/widget/SELLER_ID`: the chat in its frame on a shop's page. No cookie is used. */
 
+import { Availability } from "./availability.js";
 import { BuyerSession, subjectOf } from "./buyer-session.js";
 import { ConversationPane } from "./conversation-pane.js";
 import { FrameBridge } from "./frame-bridge.js";
@@ -39,6 +40,7 @@ const session = new BuyerSession(
       post.moveTo(keyOf(user));
       post.attach(realtime);
       pane.attach(realtime);
+      availability.attach(realtime);
       tellContext();
       realtime.onRegistered(({ conversations }) => {
         const ours = conversations.find(({ participants }) => participants.some((one) => isSame(one, seller)));
@@ -75,6 +77,12 @@ const session = new BuyerSession(
 let post = newPost("new");
 let pane = newPane();
 pane.empty();
+
+const availability = new Availability(document.body, seller, {
+  api,
+  clock,
+  isConnected: () => session.realtime !== null,
+});
 
 const bridge = new FrameBridge(window.parent, (document.body.dataset.parentOrigins ?? "").split(" "), {
   session: ({ guest, identity }) => {

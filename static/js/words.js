@@ -21,6 +21,10 @@ const REFUSALS = {
   unavailable: gettext("Not sent. The shop’s chat does not answer. It is sent again in a moment."),
 };
 
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
 export const words = {
   you: gettext("You"),
   sending: gettext("Sending"),
@@ -47,6 +51,32 @@ export const words = {
   online: gettext("Online"),
   away: gettext("Away"),
   offline: gettext("Offline"),
+  /** @param {number} seconds */
+  repliesWithin: (seconds) => {
+    if (seconds <= 5 * MINUTE) {
+      return gettext("Usually replies within a few minutes");
+    }
+    if (seconds < HOUR) {
+      const minutes = Math.floor(seconds / MINUTE);
+      return ngettext("Usually replies within %(num)d minute", "Usually replies within %(num)d minutes", minutes);
+    }
+    if (seconds === HOUR) {
+      return gettext("Usually replies within an hour");
+    }
+    if (seconds <= 6 * HOUR) {
+      return gettext("Usually replies within a few hours");
+    }
+    if (seconds <= DAY) {
+      return gettext("Usually replies within a day");
+    }
+    return ngettext("Usually replies within %(num)d day", "Usually replies within %(num)d days", Math.floor(seconds / DAY));
+  },
+  /** @param {string} time */
+  backToday: (time) => gettext("Usually back today at %(time)s", { time }),
+  /** @param {string} time */
+  backTomorrow: (time) => gettext("Usually back tomorrow at %(time)s", { time }),
+  /** @param {string} day @param {string} time */
+  backOn: (day, time) => gettext("Usually back on %(day)s at %(time)s", { day, time }),
   notConnected: gettext("Not connected"),
   connecting: gettext("Connecting… What you write is sent as soon as we’re back."),
   signedOut: gettext("You’re signed out here. Nothing you wrote is lost."),

@@ -29,6 +29,15 @@ test("yesterday is a calendar day, also when it had 23 hours", () => {
   assert.equal(berlin.day("2026-03-28T23:10:00.000Z"), "Yesterday");
 });
 
+test("what is to come is so many of the reader's days ahead, on a day that has a name", () => {
+  assert.equal(clock().daysAhead("2026-03-10T22:30:00.000Z"), 0);
+  assert.equal(clock().daysAhead("2026-03-10T23:30:00.000Z"), 1);
+  assert.equal(clock("UTC").daysAhead("2026-03-10T23:30:00.000Z"), 0);
+  assert.equal(clock().daysAhead("2026-03-13T09:00:00.000Z"), 3);
+  assert.equal(clock().weekday("2026-03-13T09:00:00.000Z"), "Friday");
+  assert.equal(clock("Europe/Berlin", "de").weekday("2026-03-13T23:30:00.000Z"), "Samstag");
+});
+
 test("in a list a time is as short as its age allows", () => {
   const shown = {
     "2026-03-10T11:59:30.000Z": "now",
