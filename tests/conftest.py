@@ -337,7 +337,8 @@ Serve = Callable[..., Awaitable[Served]]
 
 @pytest.fixture
 async def serve(engine_uri: str, database_name: str, tmp_path: Path) -> AsyncGenerator[Serve]:
-    """Starts servers on this test's database: ``await serve(rate_limits="off", …)``.
+    """Starts servers on this test's database: ``await serve(rate_limits="off", …)``, on a free
+    port or on the one that is given.
 
     Two of them are two processes' worth of server on one database.
     """
@@ -349,8 +350,8 @@ async def serve(engine_uri: str, database_name: str, tmp_path: Path) -> AsyncGen
 
     running: list[tuple[Served, list[asyncio.Task[None]]]] = []
 
-    async def start(uri: str = engine_uri, **settings: str) -> Served:
-        sockets = bind_sockets(0, "127.0.0.1")
+    async def start(uri: str = engine_uri, *, on_port: int = 0, **settings: str) -> Served:
+        sockets = bind_sockets(on_port, "127.0.0.1")
         flags = {name.replace("_", "-"): value for name, value in settings.items()}
         read = read_settings({"data-dir": str(tmp_path / "data"), **flags}, {})
         read = read.listening_on(sockets[0].getsockname()[1]).with_secrets()

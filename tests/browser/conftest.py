@@ -4,11 +4,13 @@ import os
 import re
 import shutil
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from models.demo import BUYER, SELLER, prepare_demo
+from tests.browser.high_street import HighStreet, free_port
 
 INSTALL = "apt-get install chromium fonts-noto-core fonts-noto-color-emoji"
 
@@ -21,6 +23,10 @@ addEventListener("securitypolicyviolation", (event) => {
 
 OpenWindow = Callable[..., Awaitable[Any]]
 
+# Playwright switches this off, and the storage of a frame from another site then throws. That is
+# one of two ways in which people's browsers are set; without the name we get the other.
+PARTITIONING = "ThirdPartyStoragePartitioning"
+
 
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
@@ -31,6 +37,41 @@ def chromium_path() -> str:
             pytest.fail(missing)
         pytest.skip(missing)
     return path
+
+
+@pytest.fixture
+def storage() -> str:
+    """What a frame from another site has: its own for each site around it (``partitioned``), or
+    none (``blocked``)."""
+    return "partitioned"
+
+
+@pytest.fixture
+def browser_path(chromium_path: str, storage: str, tmp_path: Path) -> str:
+    if storage == "blocked":
+        return chromium_path
+    script = tmp_path / "chromium"
+    script.write_text(f'#!/bin/bash\nexec {chromium_path} "${{@/{PARTITIONING},/}}"\n')
+    script.chmod(0o755)
+    return str(script)
+
+
+@pytest.fixture
+async def street(serve: Callable[..., Awaitable[Any]]) -> AsyncGenerator[HighStreet]:
+    """The demo's chat on a site of its own, with shops around it: A and B may embed it, C may not."""
+    street = HighStreet(free_port(), free_port())
+    street.server = await serve(
+        on_port=street.chat_port,
+        public_url=street.chat,
+        rate_limits="off",
+        demo="on",
+        allowed_origins=f"{street.origin('shop-a')},{street.origin('shop-b')}",
+    )
+    await prepare_demo(street.server.shop)
+    shops = street.open()
+    yield street
+    shops.stop()
+    await shops.close_all_connections()
 
 
 @pytest.fixture
@@ -58,7 +99,7 @@ def expected_faults() -> list[str]:
 
 
 @pytest.fixture
-async def open_window(chromium_path: str, expected_faults: list[str]) -> AsyncGenerator[OpenWindow]:
+async def open_window(browser_path: str, expected_faults: list[str]) -> AsyncGenerator[OpenWindow]:
     """Opens a page of a person's own: ``await open_window(token=…, url=…, width=…)``.
 
     At the end no page may have raised an error, or said one in its console that was not expected.
@@ -68,7 +109,7 @@ async def open_window(chromium_path: str, expected_faults: list[str]) -> AsyncGe
     faults: list[str] = []
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=chromium_path, args=["--no-sandbox"]
+            executable_path=browser_path, args=["--no-sandbox"]
         )
 
         async def open_(

@@ -1,5 +1,13 @@
+import gzip
+import json
+import re
+
 import pytest
 from tornado.httpclient import AsyncHTTPClient
+
+from handlers.languages import LANGUAGES
+from models.conversation import Participant
+from models.preferences import Preferences
 
 SHOP = "https://shop.example"
 
@@ -29,6 +37,43 @@ async def test_the_loader_is_asked_for_again_and_not_sent_again(server):
     assert first.headers["Cache-Control"] == "no-cache"
     again = await get(server, "/widget.js", **{"If-None-Match": first.headers["Etag"]})
     assert (again.code, again.body) == (304, b"")
+
+
+async def test_the_loader_is_4_kb_over_the_wire(server):
+    answer = await AsyncHTTPClient().fetch(
+        server.url + "/widget.js",
+        headers={"Accept-Encoding": "gzip"},
+        decompress_response=False,
+    )
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert len(answer.body) <= 4096
+    assert gzip.decompress(answer.body) == (await get(server, "/widget.js")).body
+    head = await AsyncHTTPClient().fetch(server.url + "/widget.js", method="HEAD")
+    assert (head.code, head.body) == (200, b"")
+
+
+async def test_the_loader_speaks_every_language(server):
+    loader = (await get(server, "/widget.js")).body.decode()
+    for code in LANGUAGES:
+        [words] = re.findall(rf'"{code}":(\{{"title".+?\}}\}})', loader)
+        words = json.loads(words)
+        assert words.keys() == {"title", "open", "unread"}
+        assert "%(num)s" in words["unread"]["other"]
+
+
+async def test_the_loader_knows_of_a_seller_what_is_unusual(shop):
+    async def save(**chosen):
+        tokens = shop.shop.tokens
+        who = tokens.read(tokens.issue(Participant("Seller", "omar"), "Omar", seconds=60))
+        await shop.shop.preferences.save(who, Preferences(**chosen))
+        return (await get(shop, "/widget.js")).body.decode()
+
+    assert '"looks":{}' in await save(greeting="Hello")
+    assert '"looks":{"omar":{"corner":"start"}}' in await save(corner="start")
+    assert '"looks":{"omar":{"language":"de"}}' in await save(language="de")
+    yellow = await save(accent="#f2c230")
+    assert ":host{--fill:#f2c230;--text:#131a1b;--ink:#" in yellow
+    assert "@media (prefers-color-scheme:dark){:host{--ink:#f2c230;--line:#0000}}" in yellow
 
 
 async def test_only_the_shop_s_own_pages_may_frame_the_widget(shop):

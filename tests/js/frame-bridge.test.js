@@ -106,3 +106,41 @@ test("what the page says of itself is cut to the known fields", () => {
     ["context", { url: "https://shop.example/", title: "https://shop.example/" }],
   ]);
 });
+
+for (const [price, told] of [
+  ["€ 28.00", "€ 28.00"],
+  [28.5, 28.5],
+  [0, 0],
+  ["x".repeat(50), "x".repeat(40)],
+  [NaN, undefined],
+  [{ amount: 28 }, undefined],
+]) {
+  test(`a price of ${JSON.stringify(price).slice(0, 20)} is told as ${told}`, () => {
+    const { heard, tell } = bridge();
+    const product = { name: "Mug", url: "https://shop.example/mug", price };
+    tell({ shopbell: "context", url: "https://shop.example/mug", product });
+    assert.equal(heard[0][1].product.price, told);
+  });
+}
+
+test("a page's addresses are of the web, and may be written as it writes its links", () => {
+  const { heard, tell } = bridge();
+  const url = "https://shop.example/mugs/";
+  tell({ shopbell: "context", url, product: { name: "Mug", url: "lichen", image: "/lichen.jpg" } });
+  tell({ shopbell: "context", url, product: { name: "Mug", url: "javascript:alert(1)" } });
+  tell({ shopbell: "context", url, product: { name: "Mug", url, image: "data:,x" } });
+  tell({ shopbell: "context", url: "file:///etc/passwd" });
+  tell({ shopbell: "context", url: "https://user:secret@shop.example/" });
+  assert.deepEqual(
+    heard.map(([, context]) => context.product),
+    [
+      {
+        name: "Mug",
+        url: "https://shop.example/mugs/lichen",
+        image: "https://shop.example/lichen.jpg",
+      },
+      undefined,
+      { name: "Mug", url },
+    ],
+  );
+});
