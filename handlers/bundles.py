@@ -36,7 +36,7 @@ PAGES: Final[dict[str, tuple[str, ...]]] = {
     "widget.css": (*_FIRST, *_BUYER, "header", "widget", "utilities"),
     "inbox.css": (*_FIRST, *_INBOX, "side", "menu", "shortcuts", "utilities"),
     "inbox-widget.css": (*_FIRST, *_INBOX, "utilities"),
-    "settings.css": (*_FIRST, "avatar", "message", "field", "settings", "utilities"),
+    "settings.css": (*_FIRST, "avatar", "message", "field", "settings", "sample", "utilities"),
     "login.css": (*_FIRST, "field", "login", "utilities"),
     "error.css": (*_FIRST, "timeline", "utilities"),
     "docs.css": (*_FIRST, "docs", "utilities"),
