@@ -1,4 +1,4 @@
-"""The text of ``/widget.js``: the scripts of the loader joined, with what the server knows written in.
+"""The text of ``/widget.js``: the loader's scripts, joined, and what the server writes into them.
 
 That are the bell's styles, its words in every language, and the looks of the sellers who chose one.
 It is asked for by every page of every shop, so what goes without saying is not said: 4 KiB, of
@@ -43,8 +43,9 @@ def _packed(looks: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]) -> Packe
 @cache
 def _script() -> str:
     modules = joined(SCRIPTS / "loader.js")
-    # A page has other scripts, which may be served under any policy: no module, and no name of ours.
-    return minified_script(f'(() => {{"use strict";\n{modules}}})();')
+    return minified_script(
+        f"(() => {{\n{modules}}})();"
+    )  # a page has other scripts: no name of ours
 
 
 @cache
@@ -62,7 +63,7 @@ def _words(language: Language) -> dict[str, Any]:
         for number in range(1, _COUNTED)
     }
     return {
-        "title": gettext("Chat with the shop"),
+        "title": gettext("Chat"),
         "open": gettext("Open the chat"),
         "unread": {
             form: text for form, text in forms.items() if form == "other" or text != forms["other"]

@@ -27,7 +27,6 @@ export function makeLauncher(frame, { styles, words, language, corner }, clicked
   const button = document.createElement("button");
   const badge = document.createElement("b");
   const panel = document.createElement("section");
-  const still = sheetOf("html{overflow:hidden!important}");
   let isOpen = false;
   let unread = 0;
 
@@ -39,10 +38,11 @@ export function makeLauncher(frame, { styles, words, language, corner }, clicked
   panel.role = "dialog";
   panel.ariaLabel = frame.title = words.title;
   const root = host.attachShadow({ mode: "open" });
-  root.adoptedStyleSheets = [sheetOf(styles)]; // passes a page's Content-Security-Policy; <style> does not
+  root.adoptedStyleSheets.push(sheetOf(styles)); // passes a page's Content-Security-Policy; <style> does not
   root.append(button, panel);
+  document.adoptedStyleSheets.push(sheetOf("html:has(shopbell-launcher[modal]){overflow:hidden!important}"));
   phone.onchange = draw;
-  visualViewport?.addEventListener("resize", fit);
+  /** @type {VisualViewport} */ (visualViewport).addEventListener("resize", fit);
   // Waits for the body, and comes back when all of the page was swapped.
   new MutationObserver(draw).observe(document.documentElement, { childList: true });
   draw();
@@ -56,6 +56,7 @@ export function makeLauncher(frame, { styles, words, language, corner }, clicked
       documentElement.append(host);
     }
     const isModal = isOpen && phone.matches;
+    host.toggleAttribute("modal", isModal);
     host.dir = getComputedStyle(body).direction; // the corner is the page's
     button.hidden = isOpen;
     button.ariaExpanded = String(isOpen);
@@ -66,15 +67,13 @@ export function makeLauncher(frame, { styles, words, language, corner }, clicked
     panel.hidden = !isOpen;
     panel.ariaModal = String(isModal);
     body.inert = isModal;
-    const sheets = document.adoptedStyleSheets.filter((sheet) => sheet !== still);
-    document.adoptedStyleSheets = isModal ? [...sheets, still] : sheets;
     fit();
   }
 
   /** A phone's keyboard leaves less than the screen: what one writes stays in sight. */
   function fit() {
-    const height = visualViewport?.height ?? innerHeight;
-    panel.style.blockSize = phone.matches && height < innerHeight ? `${height}px` : "";
+    const { height, scale } = /** @type {VisualViewport} */ (visualViewport);
+    panel.style.blockSize = phone.matches ? `${height * scale}px` : "";
   }
 
   return {

@@ -49,7 +49,7 @@ export function joinPage(origin, seller, identity, style) {
       forget: () => keep(null),
       close,
       unread: (data) => showUnread(data.count),
-      message: () => tell("message", null),
+      message: () => tell("message"),
     },
     () => {
       isBlocked = true;
@@ -82,7 +82,7 @@ export function joinPage(origin, seller, identity, style) {
         frame.focus();
       }
       say("shown", { byUser });
-      tell("open", null);
+      tell("open");
     }
   }
 
@@ -96,7 +96,7 @@ export function joinPage(origin, seller, identity, style) {
         launcher.focus();
         opener?.focus();
       }
-      tell("close", null);
+      tell("close");
     }
   }
 
@@ -112,7 +112,7 @@ export function joinPage(origin, seller, identity, style) {
 
   /**
    * @param {EventName} name
-   * @param {unknown} detail
+   * @param {unknown} [detail]
    */
   function tell(name, detail) {
     listeners.get(name)?.forEach((callback) => callback(detail));

@@ -58,7 +58,7 @@ def browser_path(chromium_path: str, storage: str, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def street(serve: Callable[..., Awaitable[Any]]) -> AsyncGenerator[HighStreet]:
-    """The demo's chat on a site of its own, with shops around it: A and B may embed it, C may not."""
+    """The demo's chat on a site of its own, and shops. A and B may embed it, C may not."""
     street = HighStreet(free_port(), free_port())
     street.server = await serve(
         on_port=street.chat_port,
@@ -116,7 +116,7 @@ async def open_window(browser_path: str, expected_faults: list[str]) -> AsyncGen
             url: str, *, token: str | None = None, width: int = 1280, **more: Any
         ) -> Any:
             size: Any = {"width": width, "height": 800}
-            context = await browser.new_context(viewport=size, locale="en-GB", **more)
+            context = await browser.new_context(viewport=size, **{"locale": "en-GB", **more})
             await context.add_init_script(WATCH)
             if token is not None:
                 origin = "/".join(url.split("/")[:3])

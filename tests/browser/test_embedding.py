@@ -190,7 +190,8 @@ async def test_calls_made_before_the_script_are_done_in_order_and_later_ones_at_
     early = """<script>
       window.Shopbell = window.Shopbell || [];
       window.heard = [];
-      Shopbell.push(["on", "open", () => heard.push("open")], ["on", "close", () => heard.push("close")]);
+      const hear = (name) => ["on", name, () => heard.push(name)];
+      Shopbell.push(hear("open"), hear("close"));
       Shopbell.push(["open"]);
       Shopbell.push(["close"]);
       addEventListener("load", () => {
