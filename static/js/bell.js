@@ -9,7 +9,7 @@
 const SWITCH = "sound";
 const LAST = "rang";
 const EVERY_MS = 2_000;
-const PATIENCE_MS = 150;
+const PATIENCE_MS = 300;
 const CHANNEL = "shopbell-bell";
 
 /** A bell's partials: how high above the first, how loud, and how long each lasts. */

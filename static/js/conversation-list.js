@@ -1,6 +1,7 @@
 /** The list of conversations beside the open one: kept up to date, in order, and still under the hand. */
 
 import { ConversationRow } from "./conversation-row.js";
+import { HeldList } from "./held-list.js";
 import { clone, part } from "./parts.js";
 import { isCalled } from "./names.js";
 import { isSame, keyOf } from "./people.js";
@@ -36,6 +37,7 @@ const PAGE = 50;
 
 export class ConversationList {
   #list;
+  #held;
   #blank;
   #nothing;
   #more;
@@ -57,6 +59,7 @@ export class ConversationList {
    */
   constructor(root, parts, acts) {
     this.#list = part(root, "conversations", HTMLOListElement);
+    this.#held = new HeldList(this.#list);
     this.#blank = part(root, "blank-conversation", HTMLTemplateElement);
     this.#nothing = part(root, "no-conversations", HTMLElement);
     this.#more = part(root, "more", HTMLAnchorElement);
@@ -267,35 +270,15 @@ export class ConversationList {
   }
 
   /** Newest first, but nothing moves under the pointer or the focus. @param {{anyway?: boolean}} [how] */
-  #arrange({ anyway = false } = {}) {
+  #arrange(how = {}) {
     const rows = [...this.#rows.values()].filter((row) => this.#isWanted(row));
     rows.sort((one, other) => other.updatedAt.localeCompare(one.updatedAt));
     rows.forEach((row) => this.#kept.add(row.id));
     this.#showNothing(rows.length === 0);
-    if (!anyway && this.#isHeld) {
-      this.#list.append(...rows.filter((row) => !row.item.isConnected).map((row) => row.item));
-      return;
-    }
-    const wanted = rows.map((row) => row.item);
-    const shown = new Set(wanted);
-    for (const item of [...this.#list.children]) {
-      if (item instanceof HTMLElement && !shown.has(item)) {
-        item.remove();
-      }
-    }
-    let next = this.#list.firstElementChild;
-    for (const item of wanted) {
-      if (item === next) {
-        next = next.nextElementSibling;
-      } else {
-        this.#list.insertBefore(item, next);
-      }
-    }
-  }
-
-  get #isHeld() {
-    const isUnderPointer = matchMedia("(hover: hover)").matches && this.#list.matches(":hover");
-    return isUnderPointer || this.#list.contains(document.activeElement);
+    this.#held.show(
+      rows.map((row) => row.item),
+      how,
+    );
   }
 
   /** @param {boolean} isNothing */

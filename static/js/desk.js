@@ -5,13 +5,13 @@ import { Bell } from "./bell.js";
 import { localesFor } from "./clock.js";
 import { ConversationList } from "./conversation-list.js";
 import { ConversationPane } from "./conversation-pane.js";
+import { DeskView } from "./desk-view.js";
 import { offerCopy } from "./copy-button.js";
 import { ListFilter } from "./list-filter.js";
 import { openPage, otherSide, whoIsHere } from "./page.js";
-import { find, part } from "./parts.js";
-import { isSame, isSealed, keyOf } from "./people.js";
+import { part } from "./parts.js";
+import { isSame, keyOf } from "./people.js";
 import { Post } from "./post.js";
-import { showAvatar, showPresence } from "./presence.js";
 import { RealtimeMessages } from "./realtime.js";
 import { SideView } from "./side-view.js";
 import { Topics } from "./topics.js";
@@ -34,10 +34,8 @@ import { words } from "./words.js";
 export class Desk {
   #page = openPage();
   #me;
-  #panes = part(document, "panes", HTMLElement);
-  #open = part(document, "open", HTMLElement);
-  #closed = document.querySelector('[data-part="closed"]');
-  #signs = new UnreadSigns(this.#panes.dataset.dottedIcon ?? "");
+  #view = new DeskView();
+  #signs = new UnreadSigns(this.#view.dottedIcon);
   /** @type {SideView | null} where the page has one */
   #side = null;
   #bell;
@@ -65,9 +63,9 @@ export class Desk {
     if (side instanceof HTMLElement) {
       const locales = localesFor(document.documentElement.lang, navigator.languages);
       this.#side = new SideView(side, clock, locales);
-      new Topics(part(side, "topics", HTMLElement), part(this.#open, "rows", HTMLElement));
+      new Topics(part(side, "topics", HTMLElement), part(this.#view.open, "rows", HTMLElement));
     }
-    const shown = this.#panes.dataset.open === "true" ? otherSide() : null;
+    const shown = this.#view.isOpen ? otherSide() : null;
     const lastSeq = Number(part(document, "timeline", HTMLElement).dataset.lastSeq);
     const since = shown ? { [shown.conversationId]: lastSeq } : {};
     this.#realtime = new RealtimeMessages({ url: publicUrl, user: me, since });
@@ -84,7 +82,7 @@ export class Desk {
       { me, api, clock, drafts, filter: this.#filter.chosen },
       { open: (chosen) => this.show(chosen), unread: (more) => this.#signs.add(more) },
     );
-    this.#bell = new Bell(shelf, tabs, (isOn) => this.#showSound(isOn));
+    this.#bell = new Bell(shelf, tabs, (isOn) => this.#view.showSound(isOn));
     this.#listenToPage();
     this.#listenToServer();
     if (shown) {
@@ -114,9 +112,7 @@ export class Desk {
   show({ id, peer }, { toWrite = matchMedia("(pointer: fine)").matches } = {}) {
     if (this.#pane?.conversationId !== id) {
       this.#pane?.close();
-      this.#open.hidden = false;
-      this.#closed?.setAttribute("hidden", "");
-      this.#panes.dataset.open = "true";
+      this.#view.showOpen(true);
       this.#wantedId = id;
       this.#showPeer(peer);
       this.#pane = this.#paneFor({ ...peer, conversationId: id });
@@ -189,10 +185,7 @@ export class Desk {
     this.#pane?.close();
     this.#pane = null;
     this.#side?.close();
-    this.#open.hidden = true;
-    this.#closed?.removeAttribute("hidden");
-    document.querySelector('[data-part="side"]')?.setAttribute("hidden", "");
-    this.#panes.dataset.open = "false";
+    this.#view.showOpen(false);
     this.#list.markOpen("");
     this.#list.focus(left);
     this.#told.opened?.("");
@@ -210,7 +203,7 @@ export class Desk {
   /** @param {Other} other */
   #paneFor(other) {
     const { api, clock, drafts } = this.#page;
-    return new ConversationPane(this.#open, other, {
+    return new ConversationPane(this.#view.open, other, {
       api,
       clock,
       drafts,
@@ -258,7 +251,7 @@ export class Desk {
     realtime.onRegistered(({ conversations, unread }) => {
       list.take(conversations);
       this.#signs.set(unread);
-      this.#showEmpty();
+      this.#showUse();
     });
     realtime.onMessageRead(({ conversation_id, seq, user_id, user_type }) => {
       if (isSame(this.#me, { id: user_id, type: user_type })) {
@@ -279,19 +272,19 @@ export class Desk {
       const buyer = { id: user_id, type: user_type };
       this.#side?.heard(buyer, context);
       if (this.#pane && isSame(this.#pane.peer, buyer)) {
-        this.#showWhere(buyer);
+        this.#view.showWhere(this.#side?.whereIs(buyer) ?? "");
       }
     });
     realtime.onConnectionChanged((change) => {
       this.#change = change;
-      this.#showConnection(change.state === "connected");
+      this.#view.showConnection(change.state === "connected");
     });
   }
 
   /** @param {Message} message */
   #arrived(message) {
     this.#list.arrived(message);
-    this.#showEmpty();
+    this.#showUse();
     const isOpen = message.conversation_id === this.#pane?.conversationId;
     if (isOpen) {
       this.#side?.showCount(message.seq);
@@ -321,63 +314,25 @@ export class Desk {
     }
   }
 
-  // --- On the screen ---
-
   /** What is known of the other side, where the page has room for it. @param {Conversation} conversation */
   #showFacts({ participants, last_seq }) {
     const peer = participants.find((participant) => !isSame(participant, this.#me));
     if (peer) {
       this.#side?.showFacts(peer, last_seq);
-      this.#showWhere(peer);
+      this.#view.showWhere(this.#side?.whereIs(peer) ?? "");
     }
   }
 
   /** @param {Peer & {name: string}} peer */
   #showPeer(peer) {
-    const header = part(document, "header", HTMLElement);
-    part(header, "name", HTMLElement).textContent = peer.name;
-    showAvatar(header, peer);
-    showPresence(header, this.#list.statusOf(peer));
-    find(header, ".seal", HTMLElement).hidden = !isSealed(peer);
-    this.#showWhere(peer);
+    this.#view.showPeer(peer, this.#list.statusOf(peer));
+    this.#view.showWhere(this.#side?.whereIs(peer) ?? "");
     this.#side?.showPerson(peer);
-    part(this.#open, "timeline", HTMLElement).ariaLabel = words.conversationWith(peer.name);
-    find(this.#open, "textarea", HTMLTextAreaElement).ariaLabel = words.messageTo(peer.name);
-  }
-
-  /** The page they are on, in the header. @param {Peer} peer */
-  #showWhere(peer) {
-    const where = this.#side?.whereIs(peer) ?? "";
-    const element = document.querySelector('[data-part="where"]');
-    if (element instanceof HTMLElement) {
-      element.hidden = where === "";
-      element.textContent = words.onPage(where);
-    }
   }
 
   /** Once somebody has rung, the way to be found gives way. */
-  #showEmpty() {
-    const isEmpty = this.#list.isEmpty && !this.#filter.chosen.unread && this.#filter.chosen.name === "";
-    for (const element of document.querySelectorAll("[data-if]")) {
-      element.toggleAttribute("hidden", (element.getAttribute("data-if") === "empty") !== isEmpty);
-    }
-  }
-
-  /** @param {boolean} isOn */
-  #showSound(isOn) {
-    for (const button of document.querySelectorAll('[data-action="sound"]')) {
-      button.setAttribute("aria-pressed", String(isOn));
-    }
-  }
-
-  /** @param {boolean} isHere */
-  #showConnection(isHere) {
-    for (const element of document.querySelectorAll('[data-part="connection"]')) {
-      element.setAttribute("data-presence", isHere ? "online" : "offline");
-      const word = element.querySelector(".presence__word");
-      if (word) {
-        word.textContent = isHere ? words.online : words.notConnected;
-      }
-    }
+  #showUse() {
+    const { unread, name } = this.#filter.chosen;
+    this.#view.showUse(!this.#list.isEmpty || unread || name !== "");
   }
 }
