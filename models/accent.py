@@ -27,6 +27,7 @@ WHITE: Final = "#ffffff"
 INK: Final = "#131a1b"
 
 PRESS_STEP: Final = 0.07  # of lightness, under the pointer
+TINT_STEP: Final = 0.01  # of its share
 DARKEST_STEP: Final = 0.14  # nobody sees a step between darker ones
 HALVINGS: Final = 11  # until the lightness is right to half a thousandth
 
@@ -44,12 +45,13 @@ class Scheme:
 
     surface: str
     theirs: str
+    hint: str
     ink_contrast: float
     tint_share: float
 
 
-LIGHT: Final = Scheme("#ffffff", "#edf1f1", 5.3, 0.10)
-DARK: Final = Scheme("#14191a", "#232b2c", 7.0, 0.14)
+LIGHT: Final = Scheme("#ffffff", "#edf1f1", "#5c696b", 5.3, 0.10)
+DARK: Final = Scheme("#14191a", "#232b2c", "#94a1a3", 7.0, 0.14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,12 @@ def _can_be_ink(ink: str, fill: str, scheme: Scheme) -> bool:
 
 
 def _tint(fill: str, ink: str, scheme: Scheme) -> str:
-    return _mixed(fill if scheme is LIGHT else ink, scheme.surface, scheme.tint_share)
+    """Fainter where it would drown the times and previews that stand on it."""
+    colour = fill if scheme is LIGHT else ink
+    share = scheme.tint_share
+    while contrast(scheme.hint, tint := _mixed(colour, scheme.surface, share)) < READ_CONTRAST:
+        share -= TINT_STEP
+    return tint
 
 
 def _text_on(fill: str) -> str:
