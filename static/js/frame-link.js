@@ -49,11 +49,13 @@ export function makeFrameLink(url, heard, blocked) {
      *
      * @param {string} shopbell the message's type
      * @param {object} [data]
+     * @returns whether it was told
      */
     say(shopbell, data) {
       if (isReady) {
         post({ ...data, shopbell });
       }
+      return isReady;
     },
   };
 }

@@ -30,7 +30,8 @@ export function joinPage(origin, seller, identity, style) {
   const listeners = new Map();
   /** What the frame gave to keep. @type {unknown} */
   let guest = null;
-  let hasLoggedOut = false;
+  /** Whether the frame has yet to hear that nobody is here any more. */
+  let owesLogout = false;
   let isOpen = false;
   let isByUser = false;
   let isBlocked = false;
@@ -136,9 +137,7 @@ export function joinPage(origin, seller, identity, style) {
   }
 
   function ready() {
-    if (hasLoggedOut) {
-      say("logout");
-    }
+    owesLogout &&= !say("logout");
     introduce();
     told = "";
     tellContext();
@@ -208,10 +207,9 @@ export function joinPage(origin, seller, identity, style) {
     },
     logout() {
       identity = null;
-      hasLoggedOut = true;
       keep(null);
       showUnread(0);
-      say("logout");
+      owesLogout = !say("logout");
     },
     /** @param {{url?: string, title?: string, product?: object}} seen what the buyer looks at */
     context(seen) {

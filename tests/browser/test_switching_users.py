@@ -95,6 +95,22 @@ async def test_after_a_logout_nothing_is_left_in_the_browser(street, open_window
     assert await frame.evaluate("Object.entries(localStorage)") == []
 
 
+async def test_a_logout_before_the_chat_is_there_counts_and_ends_no_later_guest(
+    street, open_window, identity
+):
+    page = await maya_wrote(street, open_window, identity)
+    early = "<script>window.Shopbell = []; Shopbell.push(['logout'])</script>"
+    await page.goto(street.put(early + street.tag()))
+    widget = await open_chat(page)
+    assert await page.frames[-1].evaluate("Object.entries(localStorage)") == []
+    await write(widget, "As a guest")
+    await expect(messages(widget).last).to_have_attribute("data-status", "sent")
+    # The frame comes back and is told everything again, but that.
+    await page.evaluate("document.documentElement.replaceChildren(document.createElement('body'))")
+    await expect(messages(chat(page))).to_have_count(1)
+    assert await page.evaluate("localStorage.length") == 1
+
+
 async def test_who_comes_on_another_page_view_sees_nothing_of_who_was_there(
     street, open_window, identity
 ):
