@@ -24,7 +24,7 @@ NAMES_KEPT: Final = 200_000  # about 400 bytes each
 NAMES_AT_ONCE: Final = 1000  # the embedded engine is busy with them for a tenth of a second
 GUEST_LETTERS: Final = 4  # of a guest's id, which their shown name ends in
 # What guests are called, in the languages that pages speak: one finds what one sees.
-GUEST_WORDS: Final = ("guest", "gast", "invitado", "زائر", "ضيف")
+GUEST_WORDS: Final = ("guest", "gast", "visitante", "زائر")
 
 # Letters that Unicode does not take apart into a plain one and a mark.
 _PLAIN: Final = str.maketrans(

@@ -108,7 +108,7 @@ async def test_a_guest_is_found_by_what_they_are_shown_as_and_then_by_their_name
 ):
     guest = talk("", key="guest-0f3a99c1", minutes=90)
     await store.insert_conversations([guest])
-    for shown in ("guest", "99c1", "Gast 99", "invit"):
+    for shown in ("guest", "99c1", "Gast 99", "visit"):
         assert await find(directory, shown) == ids(guest), shown
     assert await find(directory, "0f3a") == []
     live = await ledger.get(guest.id)
