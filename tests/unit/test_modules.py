@@ -36,7 +36,7 @@ PROGRAM = {
         const hidden = "counter's own";
         export class Counter {
           #n = 0;
-          add(n) { tell(hidden, Counter.name); return (this.#n += n); }
+          add(n) { tell(hidden, typeof Counter); return (this.#n += n); }
         }
         tell("counter");
     """,
@@ -60,7 +60,7 @@ def write(folder, program):
 def run(script):
     """What a module logs and exports."""
     show = f"import * as all from {json.dumps(script.as_uri())};"
-    show += "console.log(Object.keys(all), all.counted, await all.later(), all.Counter.name);"
+    show += "console.log(Object.keys(all), all.counted, await all.later());"
     ran = subprocess.run(
         ["node", "--input-type=module", "--eval", show], capture_output=True, check=True, text=True
     )
