@@ -155,6 +155,14 @@ async def test_a_reader_of_arabic_digits_sees_them(address, buyer, open_window):
     await expect(page.locator(".message time").last).to_have_text(re.compile("^[٠-٩]+:[٠-٩]+"))
 
 
+async def test_an_empty_field_begins_where_the_page_does(address, buyer, open_window):
+    page = await open_window(address("chat", "ar"), token=buyer)
+    field = page.locator(".composer__text")
+    await expect(field).to_have_css("direction", "rtl")
+    await field.fill("Hello")
+    await expect(field).to_have_css("direction", "ltr")
+
+
 async def test_a_row_that_arrives_keeps_the_language(shop, seller, open_window):
     page = await open_window(f"{shop.url}/inbox?language=de", token=seller)
     await is_ready(page, "inbox")
