@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.contrast import contrast
+
 ROOT = Path(__file__).parents[2]
 SHEETS = sorted((ROOT / "static" / "css").glob("*.css"))
 TOKENS = (ROOT / "static" / "css" / "tokens.css").read_text()
@@ -104,21 +106,6 @@ def palette(scheme: str) -> dict[str, str]:
 
 def raw_values(text: str) -> dict[str, str]:
     return dict(re.findall(r"--raw-([a-z0-9-]+): (#[0-9a-f]{3,6});", text))
-
-
-def contrast(one: str, other: str) -> float:
-    """WCAG 2's ratio of two colours."""
-    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-def luminance(colour: str) -> float:
-    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
-    parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
-    linear = [
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-    ]
-    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def test_contrast_is_measured_as_wcag_does():
