@@ -79,15 +79,21 @@ function split(link) {
 
 /** In `em`, so that it grows with the text. @param {HTMLElement} text */
 function longestLine(text) {
-  const range = document.createRange();
-  const lines = [...text.children].flatMap((part) => {
-    range.selectNodeContents(part); // its lines: a box of its own would be as wide as there is room
-    return [...range.getClientRects()].filter(({ width }) => width > 0);
-  });
+  const lines = [...text.children].flatMap((part) => [...linesOf(part)]).filter(({ width }) => width > 0);
   const start = Math.min(...lines.map(({ left }) => left));
   const end = Math.max(...lines.map(({ right }) => right));
   const width = Math.ceil(end - start) + SPARE_PX;
   return width < text.clientWidth ? `${width / parseFloat(getComputedStyle(text).fontSize)}em` : "";
+}
+
+/** The time's room may be a block, as wide as there is room: then its text counts. @param {Element} part */
+function linesOf(part) {
+  if (getComputedStyle(part).display === "inline") {
+    return part.getClientRects();
+  }
+  const range = document.createRange();
+  range.selectNodeContents(part);
+  return range.getClientRects();
 }
 
 /**

@@ -169,32 +169,6 @@ async def test_what_was_typed_is_inert_on_every_page(shop, seller, buyer, open_w
         await say(shop, BUYER, SELLER, HOSTILE[-1], name="Lena Vogt")
 
 
-async def test_what_one_reads_stays_where_it_is(shop, buyer, open_window):
-    for number in range(120):
-        await say(shop, SELLER, BUYER, f"number {number}", name="Anna’s Ceramics")
-    page = await open_window(f"{shop.url}/chat/demo-seller", token=buyer)
-    await expect(messages(page)).to_have_count(50)
-    top_of_first = """() => {
-      const list = document.querySelector(".timeline");
-      list.scrollTop = list.clientHeight - list.scrollHeight + 2;
-      const top = list.getBoundingClientRect().top;
-      const rows = [...document.querySelectorAll(".message")];
-      window.watched = rows.find((row) => row.getBoundingClientRect().bottom > top);
-      return watched.getBoundingClientRect().top;
-    }"""
-    before = await page.evaluate(top_of_first)
-    await expect(messages(page)).to_have_count(100)
-    assert abs(await page.evaluate("watched.getBoundingClientRect().top") - before) <= 1
-
-    await say(shop, SELLER, BUYER, "the newest", name="Anna’s Ceramics")
-    jump = page.get_by_role("button", name="New messages (1)")
-    await expect(jump).to_be_visible()
-    assert abs(await page.evaluate("watched.getBoundingClientRect().top") - before) <= 1
-    await jump.click()
-    await expect(messages(page).last).to_be_in_viewport()
-    await expect(jump).to_be_hidden()
-
-
 async def test_without_a_script_one_reads_and_writes(shop, open_window):
     page = await open_window(f"{shop.url}/chat/demo-seller", java_script_enabled=False)
     await field(page).fill("No script here")

@@ -1,5 +1,6 @@
-"""A window's connection in the hands of a test: what passes, and what is said in the server's name."""
+"""A window's connection in the hands of a test: what passes, and what the server seems to say."""
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
@@ -29,6 +30,11 @@ class Wire:
     def say(self, event: str, data: Frame) -> None:
         """In the server's name."""
         self._page.send(json.dumps({"event": event, "data": data}))
+
+    async def until(self, seen: Callable[[], bool]) -> None:
+        """Waits for what the page says; the test's own time limit ends it."""
+        while not seen():
+            await asyncio.sleep(0.02)
 
     async def close(self, code: int) -> None:
         await self._page.close(code=code)
@@ -83,3 +89,8 @@ def is_ack_of_message(frame: Frame) -> bool:
 
 def is_new_message(frame: Frame) -> bool:
     return frame["event"] == "new_message"
+
+
+async def stop_time(page: Any) -> None:
+    """From here on the page's clock, which the test installed, moves only when it is told to."""
+    await page.clock.pause_at(await page.evaluate("Date.now() / 1000 + 1"))
