@@ -67,7 +67,9 @@ export class SideView {
     this.#person = person;
     showPresence(this.#element, person.status);
     this.#showSeen("first-seen", person.first_seen);
-    this.#showSeen("last-seen", person.last_seen);
+    // What is stored is when they last left; who is here is seen now.
+    const isHere = person.status !== "offline";
+    this.#showSeen("last-seen", isHere ? new Date().toISOString() : person.last_seen);
     this.showCount(messages);
     this.#showContexts();
   }

@@ -194,7 +194,9 @@ async def widget_phone(studio: Studio, take: Any) -> None:
         await writing_field(widget).fill("Great. Would you keep them behind the counter for me?")
         await widget.get_by_role("button", name="Send").click()
         await expect(widget.get_by_role("button", name="Try again")).to_be_visible()
-        await widget.locator(".timeline").evaluate("list => list.scrollBy(0, -130)")
+        await studio.says(SHOP, CLARA, "We close at two on Saturdays, by the way.")
+        await expect(messages(widget).last).to_contain_text("We close at two")
+        await widget.locator(".timeline").evaluate("list => list.scrollBy(0, -105)")
         for text in ("About the small plate:", "It’s the last one.", "Shall I put it aside?"):
             await studio.says(SHOP, CLARA, text)
         await expect(widget.get_by_role("button", name="New messages (3)")).to_be_visible()
@@ -204,10 +206,10 @@ async def widget_phone(studio: Studio, take: Any) -> None:
 @picture
 async def widget_closed(studio: Studio, take: Any) -> None:
     async with studio.window("/", size=DESKTOP) as page:
-        await open_widget(studio, page, CLARA)
+        await open_widget(studio, page, JONAS)
         await page.frame_locator("iframe").get_by_role("button", name="Close the chat").click()
         for text in ("I have them here now.", "The glaze is a little greener.", "Still fine?"):
-            await studio.says(SHOP, CLARA, text)
+            await studio.says(SHOP, JONAS, text)
         await expect(page.get_by_role("button", name="Open the chat, 3 unread")).to_be_visible()
         await page.mouse.move(10, 10)
         await take(page)

@@ -1,7 +1,6 @@
 """What the reader's system asks for: less motion, its own colours, large text, the dark; and narrow
 windows."""
 
-import asyncio
 import io
 from typing import Any
 
@@ -13,7 +12,7 @@ from models.conversation import Participant
 from models.demo import BUYER, SELLER
 from models.events import MarkAsRead, Typing
 from tests.browser.stage import field, messages, say, write
-from tests.contrast import contrast, luminance
+from tests.contrast import contrast
 
 pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=60)]
 
@@ -178,32 +177,3 @@ async def test_light_and_dark_follow_the_system(shop, buyer, open_window):
     assert await page.evaluate(surface) == "rgb(255, 255, 255)"
     await page.emulate_media(color_scheme="dark")
     assert await page.evaluate(surface) == "rgb(20, 25, 26)"
-
-
-async def test_the_frame_paints_no_white_box_on_a_dark_page(shop, open_window):
-    """Nor while its document is still on the way: there the shop's page is to be seen, or what the
-    bell puts there, in the dark's own colours."""
-    page = await open_window(shop.url, color_scheme="dark")
-    on_its_way = asyncio.Event()
-
-    async def hold(route: Any) -> None:
-        await on_its_way.wait()
-        await route.continue_()
-
-    await page.route("**/widget/*", hold)
-    await page.evaluate("document.documentElement.style.colorScheme = 'dark'")
-    await page.evaluate("document.body.style.background = '#10131a'")
-    await page.get_by_role("button", name="Open the chat").click()
-    frame = page.locator("iframe")
-    await expect(frame).to_be_visible()
-    assert await brightness_of(frame) < 0.1
-    on_its_way.set()
-    await expect(field(page.frame_locator("iframe"))).to_be_focused()
-    assert await frame.evaluate("frame => getComputedStyle(frame).colorScheme") == "normal"
-
-
-async def brightness_of(part: Any) -> float:
-    """The luminance of its middle."""
-    picture = Image.open(io.BytesIO(await part.screenshot())).convert("RGB")
-    colour = picture.getpixel((picture.width // 2, picture.height // 2))
-    return luminance("#{:02x}{:02x}{:02x}".format(*colour))
