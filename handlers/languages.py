@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlencode
 
-from babel import Locale, dates, negotiate_locale, numbers, units
+from babel import Locale, dates, numbers, units
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -28,6 +28,8 @@ WORDS: Final = "static/js/words.js"
 
 # Spoken by who says nothing more of their region: English with days before months and 24 hours.
 _REGIONS: Final = {ENGLISH: "en_GB"}
+
+TAGS_READ: Final = 50  # of what a browser accepts; a header has room for thousands
 
 # A whole number up to here has shown every plural form that a language has for one.
 _COUNTED: Final = 101
@@ -129,22 +131,23 @@ def choose(page: str | None, person: str | None, accept: str | None) -> Language
         return spoken(page, is_asked=True)
     if person in LANGUAGES:
         return spoken(person)
-    wanted = negotiate_locale(_accepted(accept or ""), LANGUAGES, sep="-")
-    return spoken(wanted or ENGLISH)
+    accepted = (code for code in _accepted(accept or "") if code in LANGUAGES)
+    return spoken(next(accepted, ENGLISH))
 
 
 def _accepted(header: str) -> list[str]:
-    """The languages of an ``Accept-Language``, the best first (RFC 9110, section 12.5.4)."""
+    """The languages of an ``Accept-Language``, the best first (RFC 9110, section 12.5.4), without
+    their regions: a tag is read in whatever case it is written."""
     weighed: list[tuple[float, str]] = []
-    for part in header.split(","):
+    for part in header.split(",")[:TAGS_READ]:
         tag, _, weight = part.partition(";")
         try:
             quality = float(weight.strip().removeprefix("q=") or 1)
         except ValueError:
             continue
         if quality > 0:
-            weighed.append((quality, tag.strip()))
-    return [tag for _, tag in sorted(weighed, key=lambda pair: -pair[0])]
+            weighed.append((quality, tag.partition("-")[0].strip().lower()))
+    return [code for _, code in sorted(weighed, key=lambda pair: -pair[0])]
 
 
 @cache

@@ -150,6 +150,10 @@ def test_a_page_bears_its_language_its_direction_and_its_scripts_words(code):
         (None, None, "es-MX;q=0.5, en;q=0.4", "es"),
         (None, None, "de;q=0, es;q=0.1", "es"),
         (None, None, "*, de;q=nothing, ;q=, ar-EG", "ar"),
+        (None, None, "DE", "de"),
+        (None, None, "FR-fr, De-at;q=0.9, es;q=0.8", "de"),
+        (None, None, "deutsch, ../es, es.po, \u0130", "en"),
+        (None, None, "fr, " * 5000 + "de", "en"),
     ],
 )
 def test_the_page_counts_then_the_person_then_the_browser(page, person, accept, code):
