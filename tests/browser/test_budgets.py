@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,13 +14,17 @@ from tornado.httpclient import AsyncHTTPClient
 from handlers.bundles import PAGES, SHEETS, bundle
 from handlers.languages import LANGUAGES
 from models.demo import BUYER, SELLER
+from tests.bench.crowd import conversation, now, put
 from tests.browser.stage import field, messages, say, write
 
 pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=90)]
 
 LOADER_BYTES = 4096
 WIDGET_BYTES = 40_000
+ROWS = 320
+TAB_BYTES = 150 * 1024 * 1024
 CHAT_SHIFT = 0.02
+LONG = 10_000
 
 # "Fast 3G" of Chromium's own tools: 1.6 Mbit/s down, 750 kbit/s up, and what a round trip takes.
 FAST_3G = {
@@ -206,6 +211,83 @@ async def test_the_chat_stands_still_while_it_comes_and_while_it_grows(
         await say(shop, other, who, "It does stand still.", "Lena Vogt")
         await expect(messages(root).last).to_contain_text("It does stand still.")
         assert await shift_of(root) < CHAT_SHIFT
+
+
+# --- Rows and memory ----------------------------------------------------------------------------
+
+
+@pytest.mark.gen_test(timeout=240)
+async def test_a_long_conversation_stays_light(open_window, shop):
+    """Rows are counted in the document; memory is what Chromium says of the tab's script heap and,
+    with all that it holds for it beside, of the tab's process."""
+    tokens = shop.shop.tokens
+    token = shop.token("Buyer", "maya")
+    anna = tokens.read(tokens.issue(SELLER, "Anna", seconds=60))
+    told, said = conversation(tokens.read(token), anna, length=LONG, ended_at=now())
+
+    async def messages_between(_, first, last):
+        """The embedded engine takes a millisecond to store a message; that is tested elsewhere."""
+        return said[max(0, first - 1) : last]
+
+    await put(shop.shop.store, [(told, [])])
+    shop.shop.store.messages_between = messages_between
+    page = await open_window(f"{shop.url}/chat/{SELLER.id}", token=token)
+    await expect(page.locator(".composer[data-empty]")).to_be_attached()
+    most_rows = await page.evaluate(SCROLL_TO_THE_START)
+    assert ROWS / 2 < most_rows < ROWS
+    await expect(messages(page).first).to_have_attribute("data-seq", "1")
+    heap, footprint = await memory_of(page)
+    assert heap < TAB_BYTES / 3
+    assert footprint < TAB_BYTES
+
+
+SCROLL_TO_THE_START = """
+async () => {
+  const list = document.querySelector("[data-part=timeline]");
+  const rows = document.querySelector("[data-part=rows]");
+  const first = () => Number(rows.querySelector(".message").dataset.seq);
+  let most = 0;
+  while (first() > 1) {
+    const before = first();
+    const older = new Promise((done) => {
+      new MutationObserver((_, observer) => {
+        most = Math.max(most, rows.children.length);
+        if (first() < before) {
+          observer.disconnect();
+          done();
+        }
+      }).observe(rows, { childList: true });
+    });
+    // The top has to be seen out of view before it may come into view again.
+    for (let frame = 0; frame < 3; frame += 1) {
+      await new Promise((done) => requestAnimationFrame(done));
+    }
+    list.scrollTop = -list.scrollHeight;
+    await older;
+  }
+  return most;
+}
+"""
+
+
+async def memory_of(page):
+    """The bytes of a tab's script heap, and those that its process has to itself, which is what
+    Chromium's task manager calls its footprint."""
+    tab = await page.context.new_cdp_session(page)
+    await tab.send("HeapProfiler.collectGarbage")
+    await tab.send("Performance.enable")
+    metrics = (await tab.send("Performance.getMetrics"))["metrics"]
+    heap = next(one["value"] for one in metrics if one["name"] == "JSHeapUsedSize")
+    system = await page.context.browser.new_browser_cdp_session()
+    processes = (await system.send("SystemInfo.getProcessInfo"))["processInfo"]
+    renderers = [process["id"] for process in processes if process["type"] == "renderer"]
+    return heap, max(map(footprint_of, renderers))
+
+
+def footprint_of(pid):
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    own = re.findall(r"^(?:Private_Clean|Private_Dirty|Swap):\s+(\d+) kB$", rollup, re.MULTILINE)
+    return 1024 * sum(map(int, own))
 
 
 # --- A slow network, an old page ----------------------------------------------------------------
