@@ -19,8 +19,12 @@ from models.errors import Invalid, Unavailable
 
 LOGO_PIXELS: Final = 256  # of each side, at most: an avatar of 64 at four dots a pixel
 SIDE_PIXELS: Final = 4096
-# What a file may unfold to: 32 MiB and a fifth of a second, whatever its few bytes promise.
+# What a file may unfold to: some 200 MiB and half a second, whatever its few bytes promise.
 UNFOLDED_PIXELS: Final = 8_000_000
+# A JPEG may go over all of its pixels again and again, with 20 bytes each time: a file of 64 KiB
+# kept the thread busy for 13 seconds. Cameras and programs write ten scans at most.
+JPEG_SCANS: Final = 24
+SCAN_MARKER: Final = b"\xff\xda"
 PNG_BYTES: Final = 32 * 1024  # a drawing takes less; a photograph takes more, and becomes WebP
 WAITING: Final = 8
 
@@ -81,6 +85,8 @@ def logo(file: bytes) -> Picture:
         width, height = picture.size
         if max(width, height) > SIDE_PIXELS or width * height > UNFOLDED_PIXELS:
             raise Invalid(TOO_MANY_PIXELS, field="logo")
+        if picture.format == "JPEG" and file.count(SCAN_MARKER) > JPEG_SCANS:
+            raise Invalid(BROKEN, field="logo")
         upright = ImageOps.exif_transpose(picture)
         drawn = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
         side = min(LOGO_PIXELS, *drawn.size)

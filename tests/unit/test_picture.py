@@ -18,6 +18,7 @@ from models.picture import (
     LOGO_PIXELS,
     NO_DRAWING,
     NO_PICTURE,
+    SCAN_MARKER,
     TOO_MANY_PIXELS,
     WAITING,
     Pictures,
@@ -211,6 +212,17 @@ def test_bombs_are_refused_before_they_unfold(width, height):
     began = time.process_time()
     assert refusal(png(width, height, b"not even pixels")) == TOO_MANY_PIXELS
     assert time.process_time() - began < 1  # 14 GB would take longer
+
+
+def test_a_picture_that_is_drawn_a_thousand_times_over_is_refused():
+    file = file_of(Image.new("L", (2828, 2828), 200), "JPEG", progressive=True, quality=50)
+    scan, end = file.rindex(SCAN_MARKER), len(file) - 2
+    shortest = min((file[scan:end], *file.split(SCAN_MARKER)[1:-1]), key=len)
+    again = SCAN_MARKER + shortest.removeprefix(SCAN_MARKER)
+    began = time.process_time()
+    assert refusal(file[:end] + again * 1600 + file[end:]) == BROKEN
+    assert time.process_time() - began < 5  # with all its scans it takes 13 seconds
+    assert opened(logo(file)).size == (256, 256)
 
 
 def test_what_unfolds_to_more_than_it_promises_is_cut_off():
