@@ -26,14 +26,14 @@ _COUNTED: Final = 101
 
 def launcher(chosen: Mapping[str, Preferences]) -> Packed:
     """The loader for sellers who prefer something, by their ids."""
-    return _packed(tuple(sorted((seller, _look(wish)) for seller, wish in chosen.items())))
+    return _packed(tuple(sorted(chosen.items())))
 
 
 @lru_cache(maxsize=2)  # a change makes another; who asks in between may still see the one before
-def _packed(looks: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]) -> Packed:
+def _packed(chosen: tuple[tuple[str, Preferences], ...]) -> Packed:
     filled = {
         "styles": _styles(),
-        "looks": {seller: dict(look) for seller, look in looks if look},
+        "looks": {seller: look for seller, wish in chosen if (look := _look(wish))},
         "words": {code: _words(spoken(code)) for code in LANGUAGES},
     }
     text = _script().replace(PLACE, codec.encode(filled).decode())
@@ -71,14 +71,14 @@ def _words(language: Language) -> dict[str, Any]:
     }
 
 
-def _look(wish: Preferences) -> tuple[tuple[str, str], ...]:
+def _look(wish: Preferences) -> dict[str, str]:
     """What differs from the usual look."""
     look = {
         "styles": "" if wish.accent == DEFAULT_ACCENT else _colours(wish.accent),
         "corner": "start" if wish.corner == "start" else "",
         "language": "" if wish.language == AUTO else wish.language,
     }
-    return tuple((name, value) for name, value in look.items() if value)
+    return {name: value for name, value in look.items() if value}
 
 
 def _colours(accent: str) -> str:

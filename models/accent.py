@@ -29,6 +29,7 @@ INK: Final = "#131a1b"
 PRESS_STEP: Final = 0.07  # of lightness, under the pointer
 TINT_STEP: Final = 0.01  # of its share
 DARKEST_STEP: Final = 0.14  # nobody sees a step between darker ones
+PALETTES_KEPT: Final = 4096  # 2 kB each
 HALVINGS: Final = 11  # until the lightness is right to half a thousandth
 
 End = Literal[0, 1]  # black, white
@@ -92,7 +93,9 @@ def checked_accent(text: str) -> str:
     return "#" + (digits if len(digits) == 6 else "".join(digit * 2 for digit in digits))
 
 
-@lru_cache(maxsize=256)  # it takes some 20 ms, and each page asks
+# It takes some 20 ms, and each page asks. The loader has the colours of all sellers: with fewer
+# places than those, each change of one would make them all anew.
+@lru_cache(maxsize=PALETTES_KEPT)
 def palette(accent: str) -> Palette:
     """The shades of a colour. Raises ``Invalid``."""
     accent = checked_accent(accent)
