@@ -131,7 +131,9 @@ async def last_of(shop: Any) -> MarkAsRead:
 async def strongest_contrast(part: Any) -> float:
     """Between the two colours that most of a part is painted with."""
     picture = Image.open(io.BytesIO(await part.screenshot())).convert("RGB")
-    counts = sorted(picture.getcolors(picture.width * picture.height) or [], reverse=True)
+    counts: list[Any] = sorted(
+        picture.getcolors(picture.width * picture.height) or [], reverse=True
+    )
     [ground, *others] = ["#{:02x}{:02x}{:02x}".format(*colour) for _, colour in counts]
     return max((contrast(ground, other) for other in others), default=1)
 
