@@ -21,6 +21,7 @@ from models.ledger import SETTLED_MARGIN, Ledger
 from models.store import AHEAD, FIRST_WINDOW, OLDEST, WINDOW_GROWTH, Cursor, Named, Store
 
 NAMES_KEPT: Final = 200_000  # about 400 bytes each
+PEOPLE_KEPT: Final = 1000  # who looked for a name; any guest may, and have no conversation at all
 NAMES_AT_ONCE: Final = 1000  # the embedded engine is busy with them for a tenth of a second
 GUEST_LETTERS: Final = 4  # of a guest's id, which their shown name ends in
 # What guests are called, in the languages that pages speak: one finds what one sees.
@@ -122,17 +123,19 @@ class Directory:
         now = datetime.now(UTC)
         known = self._known.setdefault(key, _Known(read_from=now, read_to=now))
         self._known.move_to_end(key)
-        async with known.lock:
-            since = known.read_to - SETTLED_MARGIN
-            known.take_in(await self._store.names_of(key, since, now + AHEAD))
-            known.read_to = max(known.read_to, now)
-            while known.read_from > OLDEST:
-                since = max(OLDEST, known.read_from - known.span)
-                found = await self._store.names_of(key, since, known.read_from)
-                known.take_in(found)
-                known.read_from = since
-                known.span *= min(WINDOW_GROWTH, NAMES_AT_ONCE / max(1, len(found)))
-        self._forget_the_oldest()
+        try:
+            async with known.lock:
+                since = known.read_to - SETTLED_MARGIN
+                known.take_in(await self._store.names_of(key, since, now + AHEAD))
+                known.read_to = max(known.read_to, now)
+                while known.read_from > OLDEST:
+                    since = max(OLDEST, known.read_from - known.span)
+                    found = await self._store.names_of(key, since, known.read_from)
+                    known.take_in(found)
+                    known.read_from = since
+                    known.span *= min(WINDOW_GROWTH, NAMES_AT_ONCE / max(1, len(found)))
+        finally:
+            self._forget_the_oldest()
         return known
 
     def _renamed(self, conversation: Conversation) -> None:
@@ -143,7 +146,7 @@ class Directory:
 
     def _forget_the_oldest(self) -> None:
         kept = sum(len(known.at) for known in self._known.values())
-        while kept > NAMES_KEPT and len(self._known) > 1:
+        while len(self._known) > PEOPLE_KEPT or (kept > NAMES_KEPT and len(self._known) > 1):
             _, forgotten = self._known.popitem(last=False)
             kept -= len(forgotten.at)
 

@@ -189,6 +189,23 @@ async def test_who_asked_longest_ago_is_forgotten_first(store, directory, monkey
     assert await find(directory, "an", sellers[0]) == ids(talks[0])
 
 
+async def test_guests_without_a_conversation_are_forgotten_too(store, directory, monkeypatch):
+    monkeypatch.setattr(directory_module, "PEOPLE_KEPT", 2)
+    guests = [identity("Buyer", f"guest-{n}") for n in range(4)]
+    for guest in guests:
+        assert await find(directory, "an", guest) == []
+    assert list(directory._known) == [guest.key for guest in guests[2:]]
+
+    async def away(*arguments):
+        raise Unavailable
+
+    monkeypatch.setattr(store, "names_of", away)
+    for guest in guests[:2]:
+        with pytest.raises(Unavailable):
+            await find(directory, "an", guest)
+    assert list(directory._known) == [guest.key for guest in guests[:2]]
+
+
 async def test_the_list_of_conversations_takes_a_name(shop):
     for sender in (MAYA, LENA):
         await shop.append(draft("Hello", sender))
