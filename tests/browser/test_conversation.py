@@ -178,32 +178,3 @@ async def test_without_a_script_one_reads_and_writes(shop, open_window):
     await page.get_by_role("button", name="Send").click()
     await expect(messages(page).last).to_contain_text("And again")
     await expect(messages(page).last).to_be_in_viewport()
-
-
-@pytest.mark.parametrize("text_size", ["100%", "200%"])
-async def test_nothing_scrolls_sideways_on_a_narrow_screen(
-    shop, seller, buyer, open_window, text_size
-):
-    last = await say(shop, BUYER, SELLER, "x" * 300 + " https://example.com/" + "y" * 200)
-    for path, token in [
-        ("/", None),
-        ("/chat/demo-seller", buyer),
-        ("/widget/demo-seller", None),
-        ("/inbox", seller),
-        (f"/inbox/{last.conversation_id}", seller),
-        ("/inbox/widget", seller),
-        ("/login", None),
-    ]:
-        page = await open_window("about:blank", width=320)
-        if token:
-            cookie = {"name": "shopbell_session", "value": token, "url": shop.url}
-            await page.context.add_cookies([cookie])
-        await page.goto(shop.url + path)
-        await page.evaluate(f"document.documentElement.style.fontSize = '{text_size}'")
-        wide = await page.evaluate(
-            """() => [document.documentElement, ...document.querySelectorAll(".timeline, nav")]
-              .filter((element) => element.scrollWidth > element.clientWidth)
-              .map((element) => `${element.className} ${element.scrollWidth}`)"""
-        )
-        assert wide == [], path
-        await page.context.close()
