@@ -17,8 +17,8 @@ from handlers.modules import joined
 
 try:
     import minify  # tdewolff's: it parses, and so can rename what a script keeps to itself
-except ImportError:  # no wheel for this machine: all works the same, with two times the bytes
-    minify = None
+except (ImportError, OSError):  # no wheel for this machine, or one whose library cannot be loaded
+    minify = None  # all works the same, with two times the bytes
 
 STATIC: Final = Path(__file__).parent.parent / "static"
 SCRIPTS: Final = STATIC / "js"

@@ -1,5 +1,8 @@
 import gzip
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +44,23 @@ def test_a_bundle_is_small_and_loses_nothing_when_it_is_packed():
     written = sum(len((SHEETS / f"{sheet}.css").read_bytes()) for sheet in PAGES["inbox.css"])
     assert len(packed.zipped) < len(packed.plain) / 3 < written / 3
     assert gzip.decompress(packed.zipped) == packed.plain
+
+
+@pytest.mark.parametrize("fault", ["ImportError", "OSError"])
+def test_without_the_library_that_shortens_names_scripts_are_as_they_are_written(tmp_path, fault):
+    (tmp_path / "minify.py").write_text(f"raise {fault}('cannot open shared object file')")
+    asked = "from handlers.bundles import bundle; print(bundle('chat.js').plain.decode())"
+    run = subprocess.run(
+        [sys.executable, "-c", asked],
+        env={"PYTHONPATH": f"{tmp_path}:{Path.cwd()}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stderr == ""
+    assert "export class Timeline" not in run.stdout
+    assert "class Timeline" in run.stdout
+    assert len(run.stdout) > len(bundle("chat.js").plain) * 1.5
 
 
 def test_a_space_that_means_something_stays():
