@@ -1,5 +1,6 @@
 """What pages are made of: the bundles that they ask for, and every file as it is written."""
 
+from http import HTTPStatus
 from typing import Any, Final
 
 from tornado import web
@@ -31,8 +32,14 @@ class PublicHandler(PackedHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         self.set_header("Content-Type", "text/plain; charset=utf-8")
-        missing = status_code == 404
-        self.write("There is no such file.\n" if missing else "This request is not understood.\n")
+        if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.set_header("Allow", "GET, HEAD")
+        if status_code == HTTPStatus.NOT_FOUND:
+            self.write("There is no such file.\n")
+        elif status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+            self.write("This request is not understood.\n")
+        else:
+            self.write("This cannot be answered now. Please try again in a moment.\n")
 
 
 class Bundles(PublicHandler):

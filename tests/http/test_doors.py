@@ -26,6 +26,9 @@ async def test_head_answers_like_get_without_the_body(server, path):
         ("/api/messages/send", {"POST", "OPTIONS"}),
         ("/api/conversations", {"GET", "HEAD", "OPTIONS"}),
         ("/logout", {"POST"}),
+        ("/widget.js", {"GET", "HEAD"}),
+        ("/look/omar.css", {"GET", "HEAD"}),
+        ("/static/js/realtime.js", {"GET", "HEAD"}),
     ],
 )
 async def test_a_method_that_is_not_offered_names_those_that_are(server, path, allowed):
