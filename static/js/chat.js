@@ -5,7 +5,7 @@ import { BuyerSession } from "./buyer-session.js";
 import { ConversationPane } from "./conversation-pane.js";
 import { openPage, otherSide, whoIsHere } from "./page.js";
 import { part } from "./parts.js";
-import { keyOf } from "./people.js";
+import { keyOf, nameOf } from "./people.js";
 import { Post } from "./post.js";
 import { showAvatar } from "./presence.js";
 import { words } from "./words.js";
@@ -23,7 +23,7 @@ const session = new BuyerSession(
       post.attach(realtime);
       pane.attach(realtime);
       availability.attach(realtime);
-      showVisitor(user.name, user);
+      showVisitor(user);
     },
   },
 );
@@ -54,13 +54,10 @@ if (visitor) {
 }
 void post.resume();
 
-/**
- * @param {string} name
- * @param {import("./realtime/wire.js").User} user
- */
-function showVisitor(name, user) {
+/** @param {import("./realtime/wire.js").User} user */
+function showVisitor(user) {
   const element = part(document, "visitor", HTMLElement);
   element.hidden = false;
-  part(element, "visitor-name", HTMLElement).textContent = name;
+  part(element, "visitor-name", HTMLElement).textContent = nameOf(user);
   showAvatar(element, user);
 }

@@ -28,6 +28,7 @@ export function showAvatar(root, { id, type, name }) {
   for (const avatar of root.querySelectorAll(".avatar")) {
     avatar.setAttribute("data-tone", String(toneOf(id)));
     avatar.setAttribute("data-type", type);
+    avatar.querySelector(".avatar__logo")?.remove();
     const initials = avatar.querySelector(".avatar__initials");
     if (initials) {
       initials.textContent = initialsOf({ id, name });

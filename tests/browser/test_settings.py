@@ -201,6 +201,20 @@ async def test_what_is_saved_is_worn_by_all_pages(shop, seller, open_window):
         assert await worn_by(worn) == YELLOW, path
 
 
+async def test_a_guest_who_begins_to_write_does_not_wear_the_shop_s_logo(shop, seller, open_window):
+    page = await open_window(shop.url + SETTINGS, token=seller)
+    await page.get_by_label("Logo").set_input_files(picture((60, 60), (10, 200, 30)))
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("status").filter(has_text="Saved")).to_be_visible()
+    chat = await open_window(f"{shop.url}/chat/{SELLER.id}?language=de")
+    await chat.get_by_label("Nachricht an").fill("Guten Tag")
+    await chat.get_by_label("Nachricht an").press("Enter")
+    visitor = chat.locator('[data-part="visitor"]')
+    await expect(visitor.locator("strong")).to_have_text(re.compile(r"^Gast \w{4}$"))
+    await expect(visitor.locator(".avatar")).to_have_text("G")
+    await expect(visitor.locator("img")).to_have_count(0)
+
+
 async def test_a_photograph_is_made_small_before_it_is_sent(shop, seller, open_window):
     page = await open_window(shop.url + SETTINGS, token=seller)
     await page.get_by_label("Logo").set_input_files(photograph())
