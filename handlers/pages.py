@@ -158,7 +158,7 @@ class SellerPage(WritingPage):
         unread = await within_limit(history.unread_count(self.me))
         open_id = shown.conversation_id if shown else None
         return InboxView(
-            self=dressed(person(me, self.language, "online"), self.chosen),
+            self=dressed(person(me, self.language, "offline"), self.chosen),
             rows=[
                 conversation_row(c, me, open_id=open_id, language=self.language, now=now)
                 for c in listed.conversations

@@ -65,10 +65,16 @@ export class DeskView {
     }
   }
 
-  /** @param {boolean} isHere */
-  showConnection(isHere) {
+  /** Whether this desk is connected; while it tries, what was known stands. @param {string} state */
+  showConnection(state) {
+    if (state === "connecting") {
+      return;
+    }
+    const isHere = state === "connected";
     for (const element of document.querySelectorAll('[data-part="connection"]')) {
-      element.setAttribute("data-presence", isHere ? "online" : "offline");
+      const presence = isHere ? "online" : "offline";
+      element.setAttribute("data-presence", presence);
+      element.querySelector(".avatar")?.setAttribute("data-presence", presence);
       const word = element.querySelector(".presence__word");
       if (word) {
         word.textContent = isHere ? words.online : words.notConnected;

@@ -277,7 +277,7 @@ export class Desk {
     });
     realtime.onConnectionChanged((change) => {
       this.#change = change;
-      this.#view.showConnection(change.state === "connected");
+      this.#view.showConnection(change.state);
     });
   }
 

@@ -100,6 +100,26 @@ async def test_a_name_that_is_not_on_the_page_is_found(shop, seller, open_window
     await expect(names(page)).to_have_text(["Lena Vogt"])
 
 
+async def test_a_row_is_one_line_high_however_many_were_written(shop, inbox):
+    one_line = (await row(inbox, "Béla").bounding_box())["height"]
+    await ring(shop, "anna", "Three bowls,\nfour plates,\nand a jug")
+    await expect(row(inbox, "Anna")).to_contain_text("four plates")
+    assert (await row(inbox, "Anna").bounding_box())["height"] == one_line
+    await inbox.reload()
+    assert (await row(inbox, "Anna").bounding_box())["height"] == one_line
+
+
+async def test_the_desk_is_nowhere_called_online_before_it_is_connected(shop, seller, open_window):
+    page = await open_window(f"{shop.url}/inbox", token=seller, java_script_enabled=False)
+    await expect(page.get_by_text("Not connected")).to_be_visible()
+    dot = page.locator(".list-foot .avatar__dot")
+    await expect(dot).to_have_css("opacity", "0")
+
+    page = await open_window(f"{shop.url}/inbox", token=seller)
+    await expect(page.locator(".list-foot .presence__word")).to_have_text("Online")
+    await expect(page.locator(".list-foot .avatar__dot")).to_have_css("opacity", "1")
+
+
 async def test_only_the_unread_ones(shop, inbox):
     await row(inbox, "Béla").click()
     await expect(row(inbox, "Béla").locator(".badge")).to_be_hidden()
