@@ -26,7 +26,7 @@ export class Clock {
     /** @param {Intl.DateTimeFormatOptions} options */
     const format = (options) => new Intl.DateTimeFormat(locales, { timeZone, ...options });
     this.#now = now;
-    this.#time = format({ hour: "numeric", minute: "2-digit" });
+    this.#time = format({ timeStyle: "short" }); // as the server writes it
     this.#day = format({ weekday: "long", day: "numeric", month: "long" });
     this.#dayOfYear = format({ weekday: "long", day: "numeric", month: "long", year: "numeric" });
     this.#weekday = format({ weekday: "short" });

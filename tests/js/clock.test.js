@@ -12,6 +12,11 @@ test("a time is shown in the reader's zone and manner", () => {
   assert.match(clock("America/New_York", "en-US").time("2026-03-10T18:05:00.000Z"), /^2:05\sPM$/);
 });
 
+test("a time is written as the server writes it, so that nothing jumps when a script comes", () => {
+  assert.equal(clock("UTC").time("2026-03-10T09:05:00.000Z"), "09:05");
+  assert.equal(clock("UTC", "es").time("2026-03-10T09:05:00.000Z"), "9:05");
+});
+
 test("days are the reader's days", () => {
   assert.equal(clock().day("2026-03-09T23:30:00.000Z"), "Today");
   assert.equal(clock("UTC").day("2026-03-09T23:30:00.000Z"), "Yesterday");
