@@ -24,7 +24,8 @@ class Looks:
         self._now = now
         self._pictures = Pictures()
         self._known: dict[str, Preferences] = {}  # by the seller's key
-        self._logos: dict[str, Picture] = {}  # the same; those that somebody asked for
+        # The same, with the version in whose place they stand; those that somebody asked for.
+        self._logos: dict[str, tuple[str, Picture]] = {}
         self._saves = 0
 
     def of(self, seller_id: str) -> Preferences:
@@ -37,14 +38,16 @@ class Looks:
 
     async def logo(self, seller_id: str) -> Picture | None:
         """Raises ``Unavailable``."""
-        key = _key(seller_id)
-        version = self._known.get(key, Preferences()).logo
-        picture = self._logos.get(key)
-        if version and (picture is None or picture.version != version):
+        key, version = _key(seller_id), self.of(seller_id).logo
+        if not version:
+            return None
+        kept, picture = self._logos.get(key, ("", None))
+        if kept != version:
+            # May be another one, where a save was broken off after its picture was stored.
             picture = await self._store.logo(key)
             if picture is not None:
-                self._logos[key] = picture
-        return picture if version else None
+                self._logos[key] = (version, picture)
+        return picture
 
     async def save(
         self, who: Identity, chosen: Preferences, logo: bytes | None = None

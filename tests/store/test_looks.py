@@ -171,6 +171,21 @@ async def test_a_new_logo_takes_the_place_of_the_old_one(shop, open_shop):
         assert await process.preferences.logo("omar") == logo(picture("blue"))
 
 
+async def test_a_logo_is_read_once_even_if_its_save_was_broken_off(shop, monkeypatch):
+    chosen = await shop.preferences.save(OMAR, CHOSEN, picture("red"))
+    await shop.store.write_preferences(OMAR.key, chosen, logo(picture("blue")))
+    read, reads = shop.store.logo, []
+
+    async def counted(key):
+        reads.append(key)
+        return await read(key)
+
+    monkeypatch.setattr(shop.store, "logo", counted)
+    for _ in range(3):
+        assert await shop.preferences.logo("omar") == logo(picture("blue"))
+    assert reads == [OMAR.key]
+
+
 async def test_a_file_that_is_no_logo_changes_nothing(shop):
     await shop.preferences.save(OMAR, CHOSEN, picture())
     with pytest.raises(Invalid):
