@@ -20,6 +20,10 @@ from models.preferences import AUTO, Preferences
 # Where static/js/loader.js takes it.
 PLACE: Final = '"filled in by the server"'
 
+# FNV-1a with 32 bits, which static/js/loader.js counts, too.
+_OFFSET: Final = 2166136261
+_PRIME: Final = 16777619
+
 # A number up to here has shown every plural form that a language has for one.
 _COUNTED: Final = 101
 
@@ -33,11 +37,21 @@ def launcher(chosen: Mapping[str, Preferences]) -> Packed:
 def _packed(chosen: tuple[tuple[str, Preferences], ...]) -> Packed:
     filled = {
         "styles": _styles(),
-        "looks": {seller: look for seller, wish in chosen if (look := _look(wish))},
+        "looks": {number(seller): look for seller, wish in chosen if (look := _look(wish))},
         "words": {code: _words(spoken(code)) for code in LANGUAGES},
     }
     text = _script().replace(PLACE, codec.encode(filled).decode())
     return Packed.of(text, JAVASCRIPT)
+
+
+def number(seller_id: str) -> int:
+    """Under which a look stands in the loader: it would be a list of all sellers otherwise, for
+    everybody, and their ids are what they log in with. Where two share a number, which is one case
+    in four thousand millions, one shop has the other's colours."""
+    found = _OFFSET
+    for letter in seller_id.encode():
+        found = (found ^ letter) * _PRIME % 2**32
+    return found
 
 
 @cache

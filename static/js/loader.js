@@ -2,7 +2,7 @@
  * `/widget.js`: puts the bell on a page of a shop, and `window.Shopbell` into its scripts' reach.
  *
  * The server joins it with what it imports and writes the looks and the words in, see
- * `handlers/widget.py`. It finds the chat by its own address.
+ * `handlers/launcher.py`. It finds the chat by its own address.
  */
 
 import { joinPage } from "./shop-page.js";
@@ -12,7 +12,8 @@ import { joinPage } from "./shop-page.js";
  *
  * @typedef {object} Filled
  * @property {string} styles
- * @property {Record<string, {styles?: string, corner?: string, language?: string}>} looks by seller
+ * @property {Record<number, {styles?: string, corner?: string, language?: string}>} looks by the
+ *   numbers of the sellers, see `handlers/launcher.py`
  * @property {Record<string, import("./launcher.js").Words>} words by language
  */
 const { styles, looks, words } = /** @type {Filled} */ (/** @type {any} */ ("filled in by the server"));
@@ -26,7 +27,8 @@ const page = /** @type {any} */ (window);
 const early = page.Shopbell ?? [];
 
 if (Array.isArray(early)) {
-  const look = looks[seller] ?? {};
+  const number = [...seller].reduce((hash, c) => Math.imul(hash ^ c.charCodeAt(0), 16777619), 2166136261) >>> 0;
+  const look = looks[number] ?? {};
   const wanted = [language, look.language, document.documentElement.lang, ...navigator.languages, "en"];
   const spoken = wanted.map((tag = "") => tag.split("-")[0]).find((code) => words[code]) ?? "";
   const shopbell = joinPage(new URL(script.src).origin, seller, identity ?? null, {

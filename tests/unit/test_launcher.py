@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from handlers.launcher import launcher
+from handlers.launcher import launcher, number
 from models.accent import palette
 from models.preferences import Preferences
 
@@ -19,7 +19,7 @@ def colours_made():
 
 def test_the_loader_is_made_anew_only_when_somebody_chose_something(many):
     first = launcher(many)
-    assert b"seller-252" in first.plain
+    assert str(number("seller-252")).encode() in first.plain
     assert launcher(dict(reversed(many.items()))) is first
     moved = {**many, "seller-0": replace(many["seller-0"], corner="start")}
     assert launcher(moved).digest != first.digest
@@ -37,3 +37,8 @@ def test_a_change_of_one_seller_costs_the_colours_of_that_one(many):
 
 def test_the_colours_of_many_sellers_are_all_kept():
     assert palette.cache_info().maxsize >= 2000
+
+
+def test_a_seller_s_number_is_fnv_1a():
+    """As the loader counts; the values are those of the reference implementation."""
+    assert [number(text) for text in ("", "a", "foobar")] == [0x811C9DC5, 0xE40C292C, 0xBF9CF968]
