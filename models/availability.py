@@ -1,8 +1,8 @@
 """How soon a seller usually answers and when they are usually back, as buyers are told.
 
 What is counted in memory is written to the seller's record once a minute: a killed process loses
-that minute, and of one second's messages may count some twice. Two processes on one database do
-not see each other's counts.
+that minute, and of one second's messages may count some twice. Of two processes on one database
+each writes its own counts in the place of the other's.
 """
 
 import asyncio
