@@ -112,6 +112,13 @@ async def test_a_seller_who_is_not_there_has_no_chat(shop):
     answer = await ask(shop, "/chat/nobody")
     assert answer.code == 404
     assert b"There is nothing here" in answer.body
+    assert b"<a " not in answer.body
+
+
+async def test_a_seller_finds_back_from_where_nothing_is(shop, omar):
+    answer = await ask(shop, f"/inbox/{'a' * 24}?language=de", as_=omar)
+    assert answer.code == 404
+    assert b'href="/inbox?language=de"' in answer.body
 
 
 @pytest.mark.parametrize(("demo", "code"), [("on", 200), ("off", 303)])
