@@ -49,8 +49,11 @@ export function localTime(timeZone, locales, now) {
   try {
     const day = new Intl.DateTimeFormat("sv", { timeZone, dateStyle: "short" });
     const isToday = day.format(now) === new Intl.DateTimeFormat("sv", { dateStyle: "short" }).format(now);
-    const weekday = isToday ? undefined : "short";
-    return new Intl.DateTimeFormat(locales, { timeZone, weekday, hour: "numeric", minute: "2-digit" }).format(now);
+    /** @type {Intl.DateTimeFormatOptions} */
+    const shown = isToday
+      ? { timeStyle: "short" }
+      : { weekday: "short", hour: "numeric", minute: "2-digit" };
+    return new Intl.DateTimeFormat(locales, { timeZone, ...shown }).format(now);
   } catch {
     return "";
   }

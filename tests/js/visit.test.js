@@ -35,6 +35,8 @@ test("a language is named in the reader's own", () => {
 test("the local time has a weekday where it is another day", () => {
   const there = (/** @type {string} */ zone) => localTime(zone, ["en-GB"], NOON);
   assert.match(there("UTC"), /12:00/);
+  const morning = Date.parse("2026-03-10T09:05:00Z");
+  assert.match(localTime("UTC", ["en-GB"], morning), /\b09:05$/); // as beside the messages
   const zones = ["Pacific/Kiritimati", "Etc/GMT+12"].map(there);
   assert.equal(zones.filter((time) => /^(Mon|Sat|Sun|Tue)/.test(time)).length >= 1, true, String(zones));
   for (const zone of [undefined, "", "Mars/Phobos"]) {
