@@ -27,6 +27,7 @@ from models.conversation import (
 )
 from models.errors import Unavailable
 from models.store import STEPS_KEPT, Cursor, Store, new_id
+from models.unread import UnreadCounts
 
 KEPT: Final = 20_000  # conversations in memory, about 2 kB each
 PAGE: Final = 200  # messages read at once while a summary is mended
@@ -72,6 +73,7 @@ class Ledger:
         self._live: OrderedDict[str, Conversation] = OrderedDict()  # by id, the latest used last
         self._ids: dict[str, str] = {}  # pair -> id, of those that are live
         self._behind: dict[str, int] = {}  # whose summary is behind, with the number of the touch
+        self._unread = UnreadCounts(self._read_unread)
         self._touches = 0
         self._moves = 0  # how often a conversation changed hands
         self._settled_at: datetime | None = None
@@ -149,9 +151,7 @@ class Ledger:
 
     async def unread_of(self, key: str) -> dict[str, int]:
         """How many messages are unread for somebody, in each conversation that has any."""
-        behind = self.behind_of(key)
-        found = self._overlaid(key, behind, await self._store.unread_conversations(key))
-        return {c.id: c.unread_of(key) for c in found if c.unread_of(key)}
+        return await self._unread.of(key)
 
     def behind_of(self, key: str) -> list[Conversation]:
         """Somebody's conversations whose summaries in the database are behind."""
@@ -196,6 +196,7 @@ class Ledger:
         if conversation.id in self._live:
             self._touches += 1
             self._behind[conversation.id] = self._touches
+            self._unread.note(conversation)
 
     async def recheck(self, conversation: Conversation) -> None:
         """Reads what lies behind the last known message, takes it in and tells of it."""
@@ -208,6 +209,7 @@ class Ledger:
         self._ids.pop("|".join(conversation.keys), None)
         moved = conversation.place_of(old)
         moved.key, moved.name = place.key, place.name
+        self._unread.drop(conversation.id, old)
         if conversation.last is not None:
             conversation.last = conversation.last.renamed(old, place.key)
         self._ids["|".join(conversation.keys)] = conversation.id
@@ -220,6 +222,8 @@ class Ledger:
         self._behind.pop(conversation.id, None)
         self._live.pop(conversation.id, None)
         self._ids.pop("|".join(conversation.keys), None)
+        for key in conversation.keys:
+            self._unread.drop(conversation.id, key)
         self._moves += 1
 
     # --- Settling -------------------------------------------------------------------------------
@@ -297,6 +301,7 @@ class Ledger:
             return known  # somebody else took it up meanwhile
         self._live[found.id] = found
         self._ids["|".join(found.keys)] = found.id
+        self._unread.note(found)  # another process may have changed it
         self._take_in_tail(found, tail)
         return found
 
@@ -320,6 +325,14 @@ class Ledger:
         (first, first_name), (second, second_name) = sorted(zip(keys, names, strict=True))
         places = (Place(first, first_name), Place(second, second_name))
         return Conversation(new_id(), places, 0, None, moment(self._now()))
+
+    async def _read_unread(self, key: str) -> dict[str, int]:
+        """What the database says is unread for somebody, but for what is live: a summary may be
+        behind when this begins and be written meanwhile. What changes after that is noted."""
+        behind = self.behind_of(key)
+        counts = await self._store.unread_of(key)
+        live = (self._live[id_] for id_ in counts.keys() & self._live.keys())
+        return counts | {c.id: c.unread_of(key) for c in [*behind, *live] if key in c.keys}
 
     def _overlaid(
         self, key: str, behind: Iterable[Conversation], stored: Iterable[Conversation]

@@ -180,7 +180,7 @@ async def test_messages_without_a_summary_are_in_every_list_after_a_restart(stor
     await after.mend()
     assert [c.id for c in await newest(after, OMAR)] == [talk.id]
     assert await after.unread_of(OMAR.key) == {talk.id: 3}
-    assert [c.id for c in await store.unread_conversations(OMAR.key)] == [talk.id]
+    assert await store.unread_of(OMAR.key) == {talk.id: 3}
 
 
 async def test_a_restart_mends_only_what_needs_it(store, open_ledger, clock):
@@ -306,7 +306,7 @@ async def test_a_list_is_whole_while_its_summaries_are_being_written(store, ledg
     [stored] = await store_messages(store, talk, 1)
     ledger.add(talk, stored, None)
     gate = asyncio.Event()
-    slow = "unread_conversations" if answered_first == "the summary" else "write_summaries"
+    slow = "unread_of" if answered_first == "the summary" else "write_summaries"
     ledger._store = Failing(store, slow, gate)
     listing = asyncio.create_task(ledger.unread_of(OMAR.key))
     settling = asyncio.create_task(ledger.settle())
@@ -358,7 +358,7 @@ async def test_reading_takes_a_conversation_off_the_unread_ones_at_once(store, l
     assert await ledger.unread_of(OMAR.key) == {}
     assert await newest(ledger, OMAR, unread=True) == []
     await ledger.settle()
-    assert await store.unread_conversations(OMAR.key) == []
+    assert await store.unread_of(OMAR.key) == {}
 
 
 # --- Settling -----------------------------------------------------------------------------------

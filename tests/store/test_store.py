@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from models import store as store_module
-from models.conversation import Participant, Place, Step
+from models.conversation import Participant, Place, Step, moment
 from models.errors import Unavailable
 from models.store import OLDEST, Advance, Cursor, SchemaTooNew, Store, Taken, UriRefused, new_id
-from tests.store.cast import LENA, MAYA, NILS, NOON, OMAR, conversation, message
+from tests.store.cast import LENA, MAYA, NILS, NOON, OMAR, conversation, identity, message
 
 DAY = timedelta(days=1)
 MILLISECOND = timedelta(milliseconds=1)
@@ -276,13 +276,27 @@ async def test_unread_conversations_are_found_until_they_are_read(store):
     talk = conversation(messages=3)
     talk.place_of(MAYA.key).read_seq = 3
     await store.insert_conversations([talk])
-    assert [c.id for c in await store.unread_conversations(OMAR.key)] == [talk.id]
-    assert await store.unread_conversations(MAYA.key) == []
+    assert await store.unread_of(OMAR.key) == {talk.id: 3}
+    assert await store.unread_of(MAYA.key) == {}
     listed = await store.conversations_of(OMAR.key, before=None, limit=5, unread=True)
     assert [c.id for c in listed] == [talk.id]
     talk.place_of(OMAR.key).read_seq = 3
     await store.write_summaries([talk])
-    assert await store.unread_conversations(OMAR.key) == []
+    assert await store.unread_of(OMAR.key) == {}
+
+
+@pytest.mark.parametrize("apart", [0, 1, 700, 90_000], ids=lambda ms: f"{ms} ms apart")
+@pytest.mark.parametrize("begun_at", [NOON, datetime.now(UTC)], ids=["long ago", "now"])
+async def test_many_unread_conversations_are_all_counted(store, monkeypatch, begun_at, apart):
+    monkeypatch.setattr(store_module, "WINDOW_ENTRIES", 4)
+    monkeypatch.setattr(store_module, "COUNTED_AT_ONCE", 4)
+    talks = []
+    for number in range(30):
+        at = begun_at - timedelta(milliseconds=number // 3 * apart)
+        buyer = identity("Buyer", f"b{number}")
+        talks.append(conversation(buyer, OMAR, messages=number, at=moment(at.timestamp())))
+    await store.insert_conversations(talks)
+    assert await store.unread_of(OMAR.key) == {talk.id: talk.last_seq for talk in talks[1:]}
 
 
 async def test_watermarks_only_grow_and_reading_takes_delivery_along(store):
