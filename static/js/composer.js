@@ -20,7 +20,6 @@ const DRAFT_MS = 300;
 export class Composer {
   #form;
   #text;
-  #line;
   #count;
   #problem;
   #acts;
@@ -36,14 +35,12 @@ export class Composer {
   constructor(root, acts) {
     this.#form = part(root, "composer", HTMLFormElement);
     this.#text = find(this.#form, "textarea", HTMLTextAreaElement);
-    this.#line = part(this.#form, "composer-line", HTMLElement);
     this.#count = part(this.#form, "count", HTMLElement);
     this.#problem = part(this.#form, "problem", HTMLElement);
     this.#acts = acts;
     this.#typing = new TypingSignal(acts.typing);
     this.#form.noValidate = true;
     this.#text.removeAttribute("maxlength"); // what is too long is counted, not cut
-    this.#line.hidden = false;
     this.#listen();
     this.#changed();
   }

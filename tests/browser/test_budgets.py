@@ -63,6 +63,14 @@ def frame_of(page):
     return page.frame_locator("iframe")
 
 
+async def widget_on(page):
+    """Opens it by keyboard: under a pointer Chromium lays the frame out before its style sheet is
+    there, paints nothing of that, and counts it as a shift."""
+    await page.get_by_role("button", name=re.compile("chat", re.IGNORECASE)).press("Enter")
+    await expect(field(frame_of(page))).to_be_visible()
+    return page.frames[1]
+
+
 # --- Bytes --------------------------------------------------------------------------------------
 
 
@@ -200,17 +208,43 @@ async def test_the_chat_stands_still_while_it_comes_and_while_it_grows(
     token = seller if place == "inbox" else buyer
     await page.context.add_cookies([{"name": "shopbell_session", "value": token, "url": shop.url}])
     await page.goto(shop.url + path)
-    root = page
-    if place == "widget":
-        await page.get_by_role("button", name=re.compile("chat", re.IGNORECASE)).click()
-        await expect(field(frame_of(page))).to_be_visible()
-        root = page.frames[1]
+    root = await widget_on(page) if place == "widget" else page
     assert await shift_of(root) < CHAT_SHIFT
     if place != "widget":
         who, other = (SELLER, BUYER) if place == "inbox" else (BUYER, SELLER)
         await say(shop, other, who, "It does stand still.", "Lena Vogt")
         await expect(messages(root).last).to_contain_text("It does stand still.")
         assert await shift_of(root) < CHAT_SHIFT
+
+
+@pytest.mark.parametrize("place", ["chat", "widget"])
+async def test_a_conversation_grows_from_nothing_without_a_jump(open_window, shop, place):
+    page = await open_window("about:blank")
+    await page.context.add_init_script(WATCH_SHIFTS)
+    await page.goto(shop.url + {"chat": f"/chat/{SELLER.id}", "widget": "/"}[place])
+    root = await widget_on(page) if place == "widget" else page
+    for text in ("Is the mug", "still there?"):
+        await write(root, text)
+        await expect(messages(root).last).to_have_attribute("data-status", "sent")
+        assert await shift_of(root) < CHAT_SHIFT, text
+    [guest] = {one.who.participant for one in shop.shop.hub.everybody()}
+    for number in range(12):  # more than the widget's screen holds
+        await say(shop, SELLER, guest, f"Answer {number}\nand one more", "Anna")
+        await expect(messages(root).last).to_contain_text(f"Answer {number}")
+        assert await shift_of(root) < CHAT_SHIFT, number
+
+
+async def test_older_messages_come_without_a_jump(open_window, shop, buyer):
+    for number in range(60):
+        await say(shop, BUYER, SELLER, f"Line {number}\nand one more", "Lena Vogt")
+    page = await open_window("about:blank")
+    await page.context.add_init_script(WATCH_SHIFTS)
+    await page.context.add_cookies([{"name": "shopbell_session", "value": buyer, "url": shop.url}])
+    await page.goto(f"{shop.url}/chat/{SELLER.id}")
+    await expect(page.locator(".composer[data-empty]")).to_be_attached()
+    await page.evaluate("document.querySelector('.timeline').scrollTop = -1e6")
+    await expect(messages(page).first).to_have_attribute("data-seq", "1")
+    assert await shift_of(page) < CHAT_SHIFT
 
 
 # --- Rows and memory ----------------------------------------------------------------------------
