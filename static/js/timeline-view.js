@@ -305,15 +305,15 @@ export class TimelineView {
 
   /**
    * Older messages are loaded when the top comes into view, but only after it has been out of view:
-   * else a short page would load without end.
+   * else a short page would load without end. Both may be told at once.
    *
    * @param {IntersectionObserverEntry[]} changes
    */
   #reachedTop(changes) {
-    const isIntersecting = changes.at(-1)?.isIntersecting ?? false;
-    if (!isIntersecting) {
+    if (changes.some(({ isIntersecting }) => !isIntersecting)) {
       this.#olderArmed = !this.#older.hidden;
-    } else if (this.#olderArmed && !this.#older.hidden) {
+    }
+    if (changes.at(-1)?.isIntersecting && this.#olderArmed && !this.#older.hidden) {
       this.#olderArmed = false;
       this.#acts.older();
     }

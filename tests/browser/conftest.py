@@ -141,3 +141,35 @@ async def open_window(browser_path: str, expected_faults: list[str]) -> AsyncGen
     assert [
         fault for fault in faults if not any(re.search(known, fault) for known in expected_faults)
     ] == []
+
+
+@pytest.fixture
+async def chat(shop: Any, buyer: Any, open_window: OpenWindow) -> OpenWindow:
+    """Opens a buyer's chat, and waits for its script if it has one: ``await chat(wire)``,
+    ``await chat(clock=True, init=…)``."""
+
+    async def open_(
+        wire: Any = None,
+        *,
+        clock: bool = False,
+        init: str = "",
+        token: str | None = buyer,
+        path: str = "/chat/demo-seller",
+        **more: Any,
+    ) -> Any:
+        page = await open_window("about:blank", **more)
+        if token:
+            cookie = {"name": "shopbell_session", "value": token, "url": shop.url}
+            await page.context.add_cookies([cookie])
+        if clock:
+            await page.clock.install()
+        if init:
+            await page.add_init_script(init)
+        if wire:
+            await wire.tap(page)
+        await page.goto(shop.url + path)
+        if more.get("java_script_enabled", True):
+            await page.locator(".composer[data-empty]").wait_for(state="attached")
+        return page
+
+    return open_

@@ -11,33 +11,9 @@ from tests.browser.wire import Wire, stop_time
 
 pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=60)]
 
-CHAT = "/chat/demo-seller"
 NO_STORAGE = """
   Object.defineProperty(window, "localStorage", { get() { throw new DOMException("No."); } });
 """
-
-
-@pytest.fixture
-async def chat(shop, buyer, open_window):
-    """Opens a buyer's chat: ``await chat(clock=True, init=…)``."""
-
-    async def open_(*, wire=None, clock=False, init="", token=buyer, **more):
-        page = await open_window("about:blank", **more)
-        if token:
-            await page.context.add_cookies(
-                [{"name": "shopbell_session", "value": token, "url": shop.url}]
-            )
-        if clock:
-            await page.clock.install()
-        if init:
-            await page.add_init_script(init)
-        if wire:
-            await wire.tap(page)
-        await page.goto(shop.url + CHAT)
-        await running(page)
-        return page
-
-    return open_
 
 
 async def running(page):

@@ -12,26 +12,6 @@ from tests.browser.wire import Wire, is_ack_of_message, stop_time
 pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=60)]
 
 
-@pytest.fixture
-async def chat(shop, buyer, open_window):
-    """Opens a buyer's chat: ``await chat(wire, clock=True)``."""
-
-    async def open_(wire=None, *, clock=False, path="/chat/demo-seller"):
-        page = await open_window("about:blank")
-        await page.context.add_cookies(
-            [{"name": "shopbell_session", "value": buyer, "url": shop.url}]
-        )
-        if clock:
-            await page.clock.install()
-        if wire:
-            await wire.tap(page)
-        await page.goto(shop.url + path)
-        await expect(page.locator(".composer[data-empty]")).to_be_attached()
-        return page
-
-    return open_
-
-
 def last(page):
     return messages(page).last
 

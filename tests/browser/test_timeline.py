@@ -23,31 +23,6 @@ async def hear(shop, *texts, **rest):
     return sent
 
 
-@pytest.fixture
-async def chat(shop, buyer, open_window):
-    """Opens a buyer's chat: ``await chat(wire, clock=True)``."""
-
-    async def open_(wire=None, *, clock=False, init="", **more):
-        page = await open_window("about:blank", **more)
-        await page.context.add_cookies(
-            [{"name": "shopbell_session", "value": buyer, "url": shop.url}]
-        )
-        if clock:
-            await page.clock.install()
-        if init:
-            await page.add_init_script(init)
-        if wire:
-            await wire.tap(page)
-        await page.goto(f"{shop.url}/chat/demo-seller")
-        return page
-
-    return open_
-
-
-async def running(page):
-    await expect(page.locator(".composer[data-empty]")).to_be_attached()
-
-
 async def registered(wire):
     """The room is joined as soon as the registration is taken."""
     await wire.until(lambda: bool(wire.events("join_room")))
@@ -89,7 +64,6 @@ async def test_history_reads_before_any_script_runs(shop, chat):
     await expect(messages(page).last).to_contain_text("number 9")
 
     page = await chat()
-    await running(page)
     scrolling = await page.evaluate(
         """[...document.querySelectorAll("main *")]
           .filter((element) => element.scrollHeight > element.clientHeight + 1)
@@ -103,7 +77,6 @@ async def test_history_reads_before_any_script_runs(shop, chat):
 async def test_only_who_is_near_the_end_is_taken_along(shop, chat):
     await hear(shop, *(f"number {number}" for number in range(40)))
     page = await chat()
-    await running(page)
     await scroll_to(page, 100)
     await hear(shop, "near enough")
     await expect(messages(page).last).to_contain_text("near enough")
@@ -129,9 +102,8 @@ async def test_only_who_is_near_the_end_is_taken_along(shop, chat):
 async def test_a_long_history_comes_page_by_page_and_nothing_moves(shop, chat):
     await hear(shop, *(f"number {number}" for number in range(420)))
     page = await chat()
-    await running(page)
-    loads = []
-    page.on("request", lambda request: LOADS.search(request.url) and loads.append(request.url))
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
     count = await messages(page).count()
     while await page.get_by_role("link", name="Load older messages").is_visible():
         first = await messages(page).first.get_attribute("data-seq")
@@ -142,6 +114,7 @@ async def test_a_long_history_comes_page_by_page_and_nothing_moves(shop, chat):
         assert count <= 320
     assert count >= 300
     await expect(messages(page).first).to_have_attribute("data-seq", "1")
+    loads = [url for url in asked if LOADS.search(url)]
     assert len(loads) == len(set(loads)), "no page was asked for twice"
     await scroll_to(page, 100_000)
 
@@ -155,10 +128,34 @@ async def test_a_long_history_comes_page_by_page_and_nothing_moves(shop, chat):
     assert await messages(page).count() == 50
 
 
+TELL_ONLY_WHEN_ASKED = """
+  const Observer = IntersectionObserver;
+  const late = [];
+  window.tellAll = () => late.forEach((tell) => tell());
+  window.IntersectionObserver = class extends Observer {
+    constructor(callback, options) {
+      const held = [];
+      super((changes) => held.push(...changes), options);
+      late.push(() => held.length && callback(held.splice(0), this));
+    }
+  };
+"""
+
+
+async def test_older_ones_come_also_when_the_top_goes_and_comes_within_one_busy_moment(shop, chat):
+    await hear(shop, *(f"number {number}" for number in range(120)))
+    page = await chat(init=TELL_ONLY_WHEN_ASKED)
+    await page.evaluate("window.tellAll()")
+    await scroll_to(page, 100_000)
+    await scroll_to(page, 0)
+    await scroll_to(page, 100_000)
+    async with page.expect_response(LOADS):
+        await page.evaluate("window.tellAll()")
+
+
 async def test_what_is_written_far_from_the_end_is_seen_at_once(shop, chat):
     await hear(shop, *(f"number {number}" for number in range(340)))
     page = await chat()
-    await running(page)
     for _ in range(6):
         first = await messages(page).first.get_attribute("data-seq")
         await scroll_to(page, 100_000)
@@ -179,7 +176,6 @@ async def test_the_button_loads_older_ones_by_keyboard_and_after_a_failure(
     expected_faults.append("ERR_FAILED")
     await hear(shop, *(f"number {number}" for number in range(60)))
     page = await chat()
-    await running(page)
     await page.route(LOADS, lambda route: route.abort())
     older = page.get_by_role("link", name="Load older messages")
     await older.focus()
@@ -197,8 +193,6 @@ async def test_times_and_days_are_the_reader_s(shop, chat):
     await hear(shop, "When is it there?")
     for zone, script in (("Pacific/Kiritimati", True), ("Pacific/Kiritimati", False)):
         page = await chat(timezone_id=zone, java_script_enabled=script)
-        if script:
-            await running(page)
         time = messages(page).last.locator("time")
         written = await time.get_attribute("datetime")
         at = datetime.fromisoformat(written).astimezone(ZoneInfo(zone if script else "UTC"))
@@ -353,7 +347,6 @@ async def test_a_short_look_elsewhere_changes_nothing_and_a_long_one_leaves_the_
 async def test_up_to_six_emoji_alone_are_large(shop, chat):
     await hear(shop, "👩‍👩‍👧‍👦🇩🇪👍🏽❤️", "😀😀😀😀😀😀😀", "ok 👍")
     page = await chat()
-    await running(page)
     await write(page, "😍😍")
     sizes = await page.evaluate(
         """[...document.querySelectorAll(".message__text")].slice(-4)
@@ -366,7 +359,6 @@ async def test_links_are_safe_show_their_host_and_break_between_their_parts(shop
     address = "https://annas-ceramics.example/bowls/lichen-glaze/a-very-long-name-of-a-bowl?size=24"
     await hear(shop, f"Here it is, as promised: {address}", "Or https://a-b-c.example/care-guide")
     page = await chat(width=390)
-    await running(page)
     link = page.get_by_role("link", name=address)
     assert await link.get_attribute("rel") == "nofollow ugc noopener noreferrer"
     assert await link.get_attribute("target") == "_blank"
@@ -390,7 +382,6 @@ async def test_links_are_safe_show_their_host_and_break_between_their_parts(shop
 async def test_bubbles_are_as_wide_as_their_longest_line(shop, chat):
     await hear(shop, "Incomprehensibilities are what I collect, " * 2)
     page = await chat(width=390)
-    await running(page)
     await write(page, "Could I collect them on Saturday afternoon, or rather on Sunday?")
     measure = """(row) => {
       const text = row.querySelector(".message__text");
@@ -418,7 +409,6 @@ async def test_bubbles_are_as_wide_as_their_longest_line(shop, chat):
 async def test_long_words_and_long_texts_and_other_directions_stay_within(shop, chat):
     await hear(shop, "x" * 4000, "هل يمكنني استلامها يوم السبت؟ " * 20, "word " * 799)
     page = await chat(width=320)
-    await running(page)
     await write(page, "W" * 300)
     await expect(messages(page).last).to_have_attribute("data-status", "sent")
     wide = await page.evaluate(
@@ -445,7 +435,6 @@ async def test_a_keyboard_over_the_page_covers_neither_the_end_nor_the_composer(
           Object.defineProperty(window, "visualViewport", { value: eyes });
         """,
     )
-    await running(page)
     see = "(height) => { eyes.height = height; eyes.dispatchEvent(new Event('resize')); }"
     bottom = "document.querySelector('.composer').getBoundingClientRect().bottom"
     await page.evaluate(see, 420)
