@@ -28,6 +28,8 @@ export function makeLauncher(frame, { styles, words, language, corner }, clicked
   const badge = document.createElement("b");
   const panel = document.createElement("section");
   let isOpen = false;
+  /** Whether the frame has a way to close it. */
+  let isReady = false;
   let unread = 0;
 
   host.lang = language;
@@ -39,7 +41,7 @@ export function makeLauncher(frame, { styles, words, language, corner }, clicked
   panel.ariaLabel = frame.title = words.title;
   const root = host.attachShadow({ mode: "open" });
   root.adoptedStyleSheets.push(sheetOf(styles)); // passes a page's Content-Security-Policy; <style> does not
-  root.append(button, panel);
+  root.append(panel, button); // the bell above a frame that is still to come
   document.adoptedStyleSheets.push(sheetOf("html:has(shopbell-launcher[modal]){overflow:hidden!important}"));
   phone.onchange = draw;
   /** @type {VisualViewport} */ (visualViewport).addEventListener("resize", fit);
@@ -58,10 +60,10 @@ export function makeLauncher(frame, { styles, words, language, corner }, clicked
     const isModal = isOpen && phone.matches;
     host.toggleAttribute("modal", isModal);
     host.dir = getComputedStyle(body).direction; // the corner is the page's
-    button.hidden = isOpen;
+    button.hidden = isOpen && isReady;
     button.ariaExpanded = String(isOpen);
     const name = words.unread[new Intl.PluralRules(language).select(unread)] ?? words.unread.other;
-    button.ariaLabel = unread ? name.replace("%(num)s", String(unread)) : words.open;
+    button.ariaLabel = isOpen ? words.title : unread ? name.replace("%(num)s", String(unread)) : words.open;
     badge.hidden = !unread;
     badge.textContent = unread > 99 ? "99+" : String(unread);
     panel.hidden = !isOpen;
@@ -82,6 +84,11 @@ export function makeLauncher(frame, { styles, words, language, corner }, clicked
     focus: () => button.focus(),
     /** Puts the frame into its place, where it begins to load. */
     hold: () => panel.append(frame),
+    /** The frame shows itself: an open one takes the bell's place. */
+    ready() {
+      isReady = true;
+      draw();
+    },
     /** @param {boolean} value */
     open(value) {
       isOpen = value;

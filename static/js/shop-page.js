@@ -60,7 +60,7 @@ export function joinPage(origin, seller, identity, style) {
       }
     },
   );
-  const launcher = makeLauncher(frame, style, () => open(true));
+  const launcher = makeLauncher(frame, style, () => (isOpen ? close() : open(true)));
   setInterval(tellContext, LOOK_MS);
   addEventListener("storage", ({ key }) => key === storageKey && introduce()); // in another tab
   if (identity || readGuest()) {
@@ -137,6 +137,7 @@ export function joinPage(origin, seller, identity, style) {
   }
 
   function ready() {
+    launcher.ready();
     owesLogout &&= !say("logout");
     introduce();
     told = "";

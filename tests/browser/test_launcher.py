@@ -1,5 +1,6 @@
 """The bell and the open widget on a shop's page: place, size, colours, focus, words."""
 
+import asyncio
 import io
 from typing import Any
 
@@ -166,6 +167,18 @@ async def test_on_a_phone_it_is_the_screen_and_the_page_behind_waits(street, ope
     assert not await page.evaluate("document.body.inert")
     assert await page.evaluate("scrollY") == 200
     assert await page.evaluate("getComputedStyle(document.documentElement).overflowY") == "visible"
+
+
+async def test_a_chat_that_does_not_come_can_be_closed(street, open_window):
+    page = await open_window(street.put(), width=390)
+    asked = asyncio.Event()
+    await page.route("**/widget/*", lambda _route: asked.set())  # and never answers
+    await bell(page).click()
+    await asked.wait()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await page.get_by_role("button", name="Chat").click()
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+    assert not await page.evaluate("document.body.inert")
 
 
 async def test_there_is_no_white_box_on_a_dark_page(street, open_window):
