@@ -113,7 +113,7 @@ export const words = {
       light,
       dark,
     }),
-  readable: gettext("Words on it can be read as it is."),
+  readable: gettext("Text on this colour is easy to read."),
   noPicture: gettext("This is not a picture. A logo is a PNG, JPEG or WebP file."),
   /** @param {string} name */
   messageTo: (name) => gettext("Message to %(name)s", { name }),

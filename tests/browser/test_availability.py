@@ -20,7 +20,7 @@ OFFICE = range(9, 17)  # in Berlin it is an hour later
 
 BACK = re.compile("^Usually back")
 REPLIES = "Usually replies within 15 minutes"
-WRITE = "Write any time, the answer will stand here."
+WRITE = "Write any time. The answer appears here."
 
 
 @pytest.fixture(autouse=True)

@@ -146,7 +146,7 @@ async def test_the_preview_tells_how_a_colour_was_mended(shop, seller, open_wind
     await expect(note).to_contain_text("{} in light and {} in dark".format(*fills))
     assert await well.input_value() == RUST
     await well.fill(YELLOW)  # readable as it is, and yet too pale for a page of white
-    await expect(note).to_have_text("Words on it can be read as it is.")
+    await expect(note).to_have_text("Text on this colour is easy to read.")
     assert await typed.input_value() == YELLOW
     await typed.fill("yello")  # half a word changes nothing
     assert await well.input_value() == YELLOW

@@ -112,7 +112,7 @@ async def test_the_page_says_what_became_of_the_colour(shop, post, omar):
     assert f"{shades.light.fill} in light and {shades.dark.fill} in dark" in page.body
     await post({"accent": "#f2c230"})
     page = await call(shop, "GET", SETTINGS, cookie=omar)
-    assert "Words on it can be read as it is." in page.body
+    assert "Text on this colour is easy to read." in page.body
 
 
 async def test_a_plain_form_and_a_part_of_one_do_as_well(shop, omar):
