@@ -64,8 +64,8 @@ def frame_of(page):
 
 
 async def widget_on(page):
-    """Opens it by keyboard: under a pointer Chromium lays the frame out before its style sheet is
-    there, paints nothing of that, and counts it as a shift."""
+    """Opens it by keyboard. Opened by the mouse while its style sheet is late, Chromium counts a
+    shift of 0.52 before anything of the frame is seen; why is not known."""
     await page.get_by_role("button", name=re.compile("chat", re.IGNORECASE)).press("Enter")
     await expect(field(frame_of(page))).to_be_visible()
     return page.frames[1]
@@ -258,13 +258,7 @@ async def test_a_long_conversation_stays_light(open_window, shop):
     token = shop.token("Buyer", "maya")
     anna = tokens.read(tokens.issue(SELLER, "Anna", seconds=60))
     told, said = conversation(tokens.read(token), anna, length=LONG, ended_at=now())
-
-    async def messages_between(_, first, last):
-        """The embedded engine takes a millisecond to store a message; that is tested elsewhere."""
-        return said[max(0, first - 1) : last]
-
-    await put(shop.shop.store, [(told, [])])
-    shop.shop.store.messages_between = messages_between
+    await put(shop.shop.store, [(told, said)])
     page = await open_window(f"{shop.url}/chat/{SELLER.id}", token=token)
     await expect(page.locator(".composer[data-empty]")).to_be_attached()
     most_rows = await page.evaluate(SCROLL_TO_THE_START)
