@@ -21,11 +21,20 @@ addEventListener("securitypolicyviolation", (event) => {
 });
 """
 
+HERE = Path(__file__).parent
+
 OpenWindow = Callable[..., Awaitable[Any]]
 
 # Playwright switches this off, and the storage of a frame from another site then throws. That is
 # one of two ways in which people's browsers are set; without the name we get the other.
 PARTITIONING = "ThirdPartyStoragePartitioning"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One browser at a time: two of them leave no processor to the databases of other tests."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture(scope="session")
@@ -132,7 +141,7 @@ async def open_window(browser_path: str, expected_faults: list[str]) -> AsyncGen
                     else None
                 ),
             )
-            page.set_default_timeout(10_000)
+            page.set_default_timeout(20_000)
             await page.goto(url)
             return page
 

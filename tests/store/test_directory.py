@@ -13,14 +13,18 @@ from models.ledger import Ledger
 from models.store import Cursor
 from tests.store.cast import LENA, MAYA, NILS, OMAR, conversation, draft, identity
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+
+def now():
+    return datetime.now(UTC).replace(microsecond=0)
+
+
 MINUTE = timedelta(minutes=1)
 
 
 def talk(name, *, minutes=0, key=None, seller=OMAR, read=0):
     """Omar's conversation with somebody of this name, that moved so long ago."""
     buyer = identity("Buyer", key or name.replace(" ", "-").casefold())
-    made = conversation(buyer, seller, messages=1, at=NOW - minutes * MINUTE)
+    made = conversation(buyer, seller, messages=1, at=now() - minutes * MINUTE)
     for place in made.places:
         if place.key == buyer.key:
             place.name = name
@@ -97,7 +101,7 @@ async def test_what_is_not_yet_settled_is_in_its_place(store, ledger, directory)
     assert await find(directory, "a") == ids(anna)
     live = await ledger.get(ben.id)
     live.peer_of(OMAR.key).name = "Adam"
-    live.updated_at = NOW + MINUTE
+    live.updated_at = now() + MINUTE
     ledger.touch(live)
     assert await find(directory, "a") == ids(ben, anna)
     assert await find(directory, "be") == []

@@ -36,7 +36,7 @@ def test_a_change_of_one_seller_costs_the_colours_of_that_one(many):
 
 
 def test_the_colours_of_many_sellers_are_all_kept():
-    assert palette.cache_info().maxsize >= 2000
+    assert (palette.cache_info().maxsize or 0) >= 2000
 
 
 def test_a_seller_s_number_is_fnv_1a():
