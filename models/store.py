@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple, TypeVar, cast
 
+import pymongo
 from bson import ObjectId
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ASCENDING, IndexModel, UpdateOne
@@ -34,6 +35,7 @@ _T = TypeVar("_T")
 
 OPERATION_MILLISECONDS: Final = 5000
 SELECTION_MILLISECONDS: Final = 2000
+INDEX_SECONDS: Final = 20.0  # the indexes of a collection; on a busy machine they take their time
 POOL_SIZE: Final = 20
 SCHEMA_VERSION: Final = 1
 DUPLICATE_KEY: Final = 11000
@@ -247,7 +249,8 @@ class Store:
         """
         async with _driver():
             for collection, indexes in INDEXES.items():
-                await self._db[collection].create_indexes(indexes)
+                with pymongo.timeout(INDEX_SECONDS):
+                    await self._db[collection].create_indexes(indexes)
             fresh = {"version": SCHEMA_VERSION, "epoch": secrets.token_hex(8)}
             await self._db.meta.update_one({"_id": "schema"}, {"$setOnInsert": fresh}, upsert=True)
             schema = await self._db.meta.find_one({"_id": "schema"})

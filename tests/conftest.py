@@ -356,7 +356,11 @@ async def serve(engine_uri: str, database_name: str, tmp_path: Path) -> AsyncGen
         read = read_settings({"data-dir": str(tmp_path / "data"), **flags}, {})
         read = read.listening_on(sockets[0].getsockname()[1]).with_secrets()
         shop = Shop(read, Store(uri, database_name))
-        await shop.open()
+        try:
+            await shop.open()
+        except BaseException:
+            shop.close()
+            raise
         tasks = [asyncio.ensure_future(work) for work in shop.work().values()]
         http = HTTPServer(application(Parts(shop)))
         http.add_sockets(sockets)

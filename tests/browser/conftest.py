@@ -1,9 +1,10 @@
 """Real windows: Chromium, one browsing context for each person, and no violation of any policy."""
 
+import fcntl
 import os
 import re
 import shutil
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +22,11 @@ addEventListener("securitypolicyviolation", (event) => {
 });
 """
 
-HERE = Path(__file__).parent
-
 OpenWindow = Callable[..., Awaitable[Any]]
 
 # Playwright switches this off, and the storage of a frame from another site then throws. That is
 # one of two ways in which people's browsers are set; without the name we get the other.
 PARTITIONING = "ThirdPartyStoragePartitioning"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One browser at a time: two of them leave no processor to the databases of other tests."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +48,16 @@ def storage() -> str:
 
 
 @pytest.fixture
-def browser_path(chromium_path: str, storage: str, tmp_path: Path) -> str:
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """One browser at a time, of all processes of this run: two of them leave no processor to the
+    databases of other tests."""
+    with (tmp_path_factory.getbasetemp().parent / "browser.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture
+def browser_path(chromium_path: str, storage: str, tmp_path: Path, alone: None) -> str:
     if storage == "blocked":
         return chromium_path
     script = tmp_path / "chromium"
