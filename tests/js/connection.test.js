@@ -7,6 +7,7 @@ import { ManualClock } from "./manual-clock.js";
 /** A WebSocket that does what the test tells it; the real ones are in realtime.test.js. */
 class FakeSocket extends EventTarget {
   static all = [];
+  readyState = WebSocket.CONNECTING;
   sent = [];
   closedWith = [];
 
@@ -25,6 +26,7 @@ class FakeSocket extends EventTarget {
   }
 
   open() {
+    this.readyState = WebSocket.OPEN;
     this.dispatchEvent(new Event("open"));
   }
 
@@ -67,6 +69,15 @@ function set({ token = null, fetch = null, random = () => 0, WebSocket = FakeSoc
 }
 
 const statesOf = (changes) => changes.map(({ state, reason }) => `${state}: ${reason}`);
+
+test("on a socket that is closing nothing is sent, for its end is told later", () => {
+  const { connection, connect, last } = set();
+  connect();
+  connection.send("one");
+  last().readyState = WebSocket.CLOSING;
+  connection.send("two");
+  assert.deepEqual(last().sent, ["one"]);
+});
 
 test("the token travels in the subprotocols only; without one there is none", () => {
   const one = set({ token: "a.b.c" });

@@ -22,6 +22,7 @@ import { socketUrl } from "./wire.js";
  * The part of a WebSocket that is needed.
  *
  * @typedef {object} Socket
+ * @property {number} readyState
  * @property {(text: string) => void} send
  * @property {(code?: number, reason?: string) => void} close
  * @property {(type: any, listener: (event: any) => void) => void} addEventListener
@@ -55,6 +56,7 @@ const STABLE_MS = 10_000;
 /** One refused upgrade may be a restart. From the second on HTTP is asked why. */
 const REFUSALS_BEFORE_ASKING = 2;
 
+const OPEN = 1; // WebSocket.OPEN
 const UNAUTHORIZED = 4401;
 
 /** @type {ReadonlyMap<number, string>} */
@@ -160,9 +162,11 @@ export class Connection {
     this.#change("connected", "registered");
   }
 
-  /** @param {string} text */
+  /** @param {string} text lost on a socket that is closing already, as with any that breaks */
   send(text) {
-    this.#socket?.send(text);
+    if (this.#socket?.readyState === OPEN) {
+      this.#socket.send(text); // on any other, browsers complain in their console
+    }
   }
 
   /** Looks at once whether the server has been silent for too long, as after a computer's sleep. */
