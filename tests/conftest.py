@@ -31,6 +31,7 @@ from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 from tornado.websocket import WebSocketClientConnection, websocket_connect
+from xdist.scheduler import LoadScopeScheduling
 
 
 def _mended_plugin() -> str:
@@ -63,6 +64,21 @@ pytest_plugins = [_mended_plugin()]
 # The machines that run this are shared: an example that takes long there is no failure.
 hypothesis.settings.register_profile("shopbell", deadline=None, max_examples=60, print_blob=True)
 hypothesis.settings.load_profile("shopbell")
+
+
+# --- The workers --------------------------------------------------------------------------------
+
+
+class OneBrowser(LoadScopeScheduling):
+    """Gives the tests in a browser to one worker, for they share a Chromium, and all others to
+    whichever is free."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/browser" if nodeid.startswith("tests/browser/") else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneBrowser:
+    return OneBrowser(config, log)
 
 
 # --- The loop -----------------------------------------------------------------------------------
@@ -144,7 +160,7 @@ def io_loop() -> Generator[IOLoop]:
     try:
         yield io_loop
     finally:
-        _end_tasks(loop)
+        end_tasks(loop, asyncio.all_tasks(loop))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.run_until_complete(loop.shutdown_default_executor())
         asyncio.set_event_loop(None)
@@ -162,8 +178,8 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     raise pytest.UsageError(f"SHOPBELL_TEST_LOOP is asyncio or uvloop, not {kind}.")
 
 
-def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
-    tasks = asyncio.all_tasks(loop)
+def end_tasks(loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[Any]]) -> None:
+    """Cancels what a test left behind; what fails then, fails the test."""
     for task in tasks:
         task.cancel()
     loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
@@ -349,6 +365,7 @@ async def serve(engine_uri: str, database_name: str, tmp_path: Path) -> AsyncGen
     from models.store import Store
 
     running: list[tuple[Served, list[asyncio.Task[None]]]] = []
+    before = asyncio.all_tasks()
 
     async def start(uri: str = engine_uri, *, on_port: int = 0, **settings: str) -> Served:
         sockets = bind_sockets(on_port, "127.0.0.1")
@@ -377,6 +394,10 @@ async def serve(engine_uri: str, database_name: str, tmp_path: Path) -> AsyncGen
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+    # What is being answered ends with its connection, while there is a database.
+    if under_way := asyncio.all_tasks() - before - {asyncio.current_task()}:
+        await asyncio.wait(under_way, timeout=2)
+    for served, _ in running:
         served.shop.close()
 
 

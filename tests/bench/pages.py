@@ -26,9 +26,9 @@ from models.settings import read_settings
 from models.store import Store
 from models.tokens import Tokens
 from tests.bench.crowd import conversation, now, put
+from tests.browser.chromium import chromium
 
 ROOT: Final = Path(__file__).parents[2]
-CHROMIUM: Final = "/usr/bin/chromium"
 ROUNDS: Final = 7
 MESSAGES: Final = 50
 CONVERSATIONS: Final = 5000
@@ -223,7 +223,7 @@ async def main() -> None:
         data_dir = Path(directory) / "data"
         async with serving(data_dir) as url, async_playwright() as playwright:
             browser = await playwright.chromium.launch(
-                executable_path=CHROMIUM, args=["--no-sandbox"]
+                executable_path=chromium(), args=["--no-sandbox"]
             )
             bench = Bench(url, data_dir, browser)
             await sizes(url)

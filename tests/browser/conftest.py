@@ -1,19 +1,23 @@
-"""Real windows: Chromium, one browsing context for each person, and no violation of any policy."""
+"""Real windows: Chromium, one browsing context for each person, and no violation of any policy.
 
-import fcntl
+All tests share one Chromium, which takes more processor to start than most of them need, and
+therefore one worker and one loop.
+"""
+
+import asyncio
+import gc
 import os
 import re
-import shutil
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tornado.ioloop import IOLoop
 
 from models.demo import BUYER, SELLER, prepare_demo
+from tests.browser.chromium import INSTALL, chromium
 from tests.browser.high_street import HighStreet, free_port
-
-INSTALL = "apt-get install chromium fonts-noto-core fonts-noto-color-emoji"
+from tests.conftest import end_tasks
 
 # Told from every document, frames included.
 WATCH = """
@@ -23,6 +27,7 @@ addEventListener("securitypolicyviolation", (event) => {
 """
 
 OpenWindow = Callable[..., Awaitable[Any]]
+Launch = Callable[[str], Awaitable[Any]]
 
 # Playwright switches this off, and the storage of a frame from another site then throws. That is
 # one of two ways in which people's browsers are set; without the name we get the other.
@@ -31,7 +36,7 @@ PARTITIONING = "ThirdPartyStoragePartitioning"
 
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    path = chromium()
     if path is None:
         missing = f"Chromium is needed: {INSTALL}"
         if os.environ.get("CI"):
@@ -47,23 +52,57 @@ def storage() -> str:
     return "partitioned"
 
 
-@pytest.fixture
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
-    """One browser at a time, of all processes of this run: two of them leave no processor to the
-    databases of other tests."""
-    with (tmp_path_factory.getbasetemp().parent / "browser.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+@pytest.fixture(scope="session")
+def browser_loop() -> Generator[IOLoop]:
+    """The loop on which the browsers of this worker live."""
+    loop = asyncio.new_event_loop()
+    io_loop = IOLoop(asyncio_loop=loop, make_current=False)
+    yield io_loop
+    io_loop.close(all_fds=True)
 
 
 @pytest.fixture
-def browser_path(chromium_path: str, storage: str, tmp_path: Path, alone: None) -> str:
-    if storage == "blocked":
-        return chromium_path
-    script = tmp_path / "chromium"
+def io_loop(browser_loop: IOLoop, launch: Launch) -> Generator[IOLoop]:
+    """The browsers' loop, lent to one test, whose tasks end with it."""
+    loop: asyncio.AbstractEventLoop = browser_loop.asyncio_loop  # type: ignore[attr-defined]
+    asyncio.set_event_loop(loop)
+    before = asyncio.all_tasks(loop)
+    try:
+        yield browser_loop
+    finally:
+        end_tasks(loop, asyncio.all_tasks(loop) - before)
+        asyncio.set_event_loop(None)
+        gc.collect()
+
+
+@pytest.fixture(scope="session")
+def launch(
+    browser_loop: IOLoop, chromium_path: str, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Launch]:
+    """Gives the Chromium for a kind of storage, started at its first use: ``launch(storage)``."""
+    from playwright.async_api import async_playwright
+
+    script = tmp_path_factory.mktemp("chromium") / "chromium"
     script.write_text(f'#!/bin/bash\nexec {chromium_path} "${{@/{PARTITIONING},/}}"\n')
     script.chmod(0o755)
-    return str(script)
+    paths = {"blocked": chromium_path, "partitioned": str(script)}
+    running: dict[str, Any] = {}
+    playwright: Any = browser_loop.run_sync(async_playwright().start)
+
+    async def launch_(storage: str) -> Any:
+        if storage not in running:
+            running[storage] = await playwright.chromium.launch(
+                executable_path=paths[storage], args=["--no-sandbox"]
+            )
+        return running[storage]
+
+    async def stop() -> None:
+        for browser in running.values():
+            await browser.close()
+        await playwright.stop()
+
+    yield launch_
+    browser_loop.run_sync(stop)
 
 
 @pytest.fixture
@@ -109,45 +148,43 @@ def expected_faults() -> list[str]:
 
 
 @pytest.fixture
-async def open_window(browser_path: str, expected_faults: list[str]) -> AsyncGenerator[OpenWindow]:
+async def open_window(
+    launch: Launch, storage: str, expected_faults: list[str]
+) -> AsyncGenerator[OpenWindow]:
     """Opens a page of a person's own: ``await open_window(token=…, url=…, width=…)``.
 
     At the end no page may have raised an error, or said one in its console that was not expected.
     """
-    from playwright.async_api import async_playwright
-
     faults: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=browser_path, args=["--no-sandbox"]
+    contexts: list[Any] = []
+    browser = await launch(storage)
+
+    async def open_(url: str, *, token: str | None = None, width: int = 1280, **more: Any) -> Any:
+        size: Any = {"width": width, "height": 800}
+        context = await browser.new_context(viewport=size, **{"locale": "en-GB", **more})
+        contexts.append(context)
+        await context.add_init_script(WATCH)
+        if token is not None:
+            origin = "/".join(url.split("/")[:3])
+            cookie: Any = {"name": "shopbell_session", "value": token, "url": origin}
+            await context.add_cookies([cookie])
+        page = await context.new_page()
+        page.on("pageerror", lambda error: faults.append(f"{page.url}: {error}"))
+        page.on(
+            "console",
+            lambda said: (
+                faults.append(f"{page.url}: {said.text}")
+                if said.type in {"error", "warning"}
+                else None
+            ),
         )
+        page.set_default_timeout(10_000)
+        await page.goto(url)
+        return page
 
-        async def open_(
-            url: str, *, token: str | None = None, width: int = 1280, **more: Any
-        ) -> Any:
-            size: Any = {"width": width, "height": 800}
-            context = await browser.new_context(viewport=size, **{"locale": "en-GB", **more})
-            await context.add_init_script(WATCH)
-            if token is not None:
-                origin = "/".join(url.split("/")[:3])
-                cookie: Any = {"name": "shopbell_session", "value": token, "url": origin}
-                await context.add_cookies([cookie])
-            page = await context.new_page()
-            page.on("pageerror", lambda error: faults.append(f"{page.url}: {error}"))
-            page.on(
-                "console",
-                lambda said: (
-                    faults.append(f"{page.url}: {said.text}")
-                    if said.type in {"error", "warning"}
-                    else None
-                ),
-            )
-            page.set_default_timeout(20_000)
-            await page.goto(url)
-            return page
-
-        yield open_
-        await browser.close()
+    yield open_
+    for context in contexts:
+        await context.close()
     assert [
         fault for fault in faults if not any(re.search(known, fault) for known in expected_faults)
     ] == []

@@ -8,7 +8,6 @@ of the story, so that two runs can be laid beside each other.
 import asyncio
 import logging
 import re
-import shutil
 import sys
 import tempfile
 import time
@@ -51,6 +50,7 @@ from tests.browser.annas_ceramics import (
     Person,
     ShopClock,
 )
+from tests.browser.chromium import INSTALL, chromium
 from tests.browser.stage import field as writing_field
 from tests.browser.stage import messages
 from tests.browser.wire import Frame, Wire
@@ -482,9 +482,9 @@ def looking() -> dict[str, Any]:
 @asynccontextmanager
 async def open_studio() -> AsyncGenerator[Studio]:
     """Starts all that is needed, and stops it at the end."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        raise SystemExit("Chromium is needed: apt-get install chromium fonts-noto-core")
+    program = chromium()
+    if program is None:
+        raise SystemExit(f"Chromium is needed: {INSTALL}")
     async with AsyncExitStack() as parts:
         directory = Path(parts.enter_context(tempfile.TemporaryDirectory()))
         engine = Engine(directory, create_user=create_user, probe=probe)
@@ -511,7 +511,7 @@ async def open_studio() -> AsyncGenerator[Studio]:
         await sockets[MIREILLE].ask("update_status", {"status": "away"})
         playwright = await parts.enter_async_context(async_playwright())
         browser = await playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--force-color-profile=srgb"]
+            executable_path=program, args=["--no-sandbox", "--force-color-profile=srgb"]
         )
         parts.push_async_callback(browser.close)
         yield Studio(url, shop, browser, ids, sockets)

@@ -15,7 +15,7 @@ from models.events import Typing
 from tests.browser.stage import field, messages, say, write
 from tests.browser.wire import Wire
 
-pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=120)]
+pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=60)]
 
 RULES = {
     "resultTypes": ["violations"],

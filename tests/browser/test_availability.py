@@ -12,7 +12,7 @@ from models.events import UserStatusChanged
 from models.timesheet import Timesheet
 from tests.browser.stage import messages, write
 
-pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=120)]
+pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=60)]
 
 FRIDAY = datetime(2026, 11, 20, 8, 20, tzinfo=UTC)
 NIGHT = datetime(2026, 11, 20, 20, 20, tzinfo=UTC)

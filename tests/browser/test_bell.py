@@ -7,7 +7,7 @@ from models.conversation import Participant
 from models.demo import BUYER, SELLER
 from tests.browser.stage import say
 
-pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=120)]
+pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=60)]
 
 # Counts the bell's strokes instead of sounding: each has one audio context's three tones.
 EAR = """

@@ -9,7 +9,7 @@ from models.demo import SELLER
 from tests.browser.stage import field, messages, write
 from tests.browser.wire import Wire, stop_time
 
-pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=120)]
+pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=60)]
 
 NO_STORAGE = """
   Object.defineProperty(window, "localStorage", { get() { throw new DOMException("No."); } });

@@ -9,7 +9,7 @@ from models.conversation import Participant
 from models.demo import BUYER, SELLER
 from tests.browser.stage import field, messages, say, write
 
-pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=120)]
+pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=60)]
 
 HOSTILE = [
     "<script>window.stolen = 1</script>",

@@ -14,7 +14,7 @@ from models.events import MarkAsRead, Typing
 from tests.browser.stage import field, messages, say, write
 from tests.contrast import contrast
 
-pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=120)]
+pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=60)]
 
 # What moved since the page began, and who asked to scroll smoothly.
 WATCH_MOTION = """() => {

@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from tests.browser.high_street import bell, chat, open_chat
 from tests.browser.stage import field, messages, write
 
-pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=120)]
+pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=60)]
 
 NO_STORAGE = """
 Object.defineProperty(window, "localStorage", {

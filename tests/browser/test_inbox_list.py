@@ -10,7 +10,7 @@ from models.conversation import Participant
 from models.demo import SELLER
 from tests.browser.stage import say
 
-pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=120)]
+pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=60)]
 
 PEOPLE = {"anna": "Anna Berg", "bela": "Béla Varga", "carl": "Carl-Anton Dahl"}
 

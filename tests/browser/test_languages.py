@@ -15,7 +15,7 @@ from models.conversation import Participant
 from models.demo import BUYER, SELLER
 from tests.browser.stage import messages, say
 
-pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=120)]
+pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=60)]
 
 PAGES = {
     "login": "/login",

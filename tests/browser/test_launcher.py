@@ -14,7 +14,7 @@ from models.preferences import Preferences
 from tests.browser.high_street import bell, chat, open_chat
 from tests.browser.stage import field, messages, say, write
 
-pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=120)]
+pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=60)]
 
 TALL = "<p style='block-size: 150vh'>Tall</p><a href='#'>A link</a>"
 WIDE, HIGH = 1280, 800

@@ -13,7 +13,7 @@ from models.demo import BUYER, SELLER
 from models.preferences import Preferences
 from tests.browser.stage import field, say
 
-pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=120)]
+pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=60)]
 
 SETTINGS = "/inbox/settings"
 YELLOW, RUST, INK = "#f2c230", "#c2410c", "#1b1b1f"

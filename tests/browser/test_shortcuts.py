@@ -9,7 +9,7 @@ from models.conversation import Participant
 from models.demo import SELLER
 from tests.browser.stage import field, messages, say
 
-pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=120)]
+pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=60)]
 
 
 @pytest.fixture

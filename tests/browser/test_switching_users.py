@@ -11,7 +11,7 @@ from models.conversation import Participant
 from tests.browser.high_street import bell, chat, open_chat
 from tests.browser.stage import field, messages, write
 
-pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=120)]
+pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=60)]
 
 MAYA = Participant("Buyer", "maya")
 

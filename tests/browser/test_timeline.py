@@ -11,7 +11,7 @@ from models.demo import BUYER, SELLER
 from tests.browser.stage import field, messages, say, write
 from tests.browser.wire import Wire, is_ack_of_message, is_new_message, stop_time
 
-pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=120)]
+pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=60)]
 
 LOADS = re.compile(r"/api/messages/conversation/")
 
