@@ -69,7 +69,7 @@ hypothesis.settings.load_profile("shopbell")
 # --- The workers --------------------------------------------------------------------------------
 
 
-class OneBrowser(LoadScopeScheduling):
+class OneBrowser(LoadScopeScheduling):  # type: ignore[misc]  # xdist bears no types
     """Gives the tests in a browser to one worker, for they share a Chromium, and all others to
     whichever is free."""
 
