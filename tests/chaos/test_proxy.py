@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from tests.chaos.proxy import Proxy
+from tests.store.cast import eventually
 
 
 @pytest.fixture
@@ -131,3 +132,35 @@ async def test_connections_are_reset_and_refused_until_it_is_healed(proxy, dial)
 
 async def test_chance_is_the_same_for_the_same_seed(echo):
     assert Proxy(echo, seed=7).random.random() == Proxy(echo, seed=7).random.random()
+
+
+async def test_what_is_throttled_comes_at_that_pace(proxy, dial):
+    connection = await dial()
+    begun = asyncio.get_running_loop().time()
+    proxy.throttle(1_000, "up")
+    assert await asked(connection, b"x" * 100) == b"x" * 100
+    assert asyncio.get_running_loop().time() - begun >= 0.1
+    assert (proxy.carried["up"], proxy.count) == (100, 1)
+
+
+async def test_half_of_a_connection_ends_and_the_other_half_goes_on(proxy, dial):
+    reader, writer = await dial()
+    assert await asked((reader, writer), b"hello") == b"hello"
+    proxy.half_close("down")
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.write(b"still here")
+    await eventually(lambda: proxy.carried["up"] == 15)
+    assert proxy.carried["down"] == 5
+
+
+async def test_bytes_are_changed_on_the_way(proxy, dial):
+    proxy.filter("up", lambda: bytes.upper)
+    assert await asked(await dial(), b"HELLO") == b"HELLO"
+    reader, writer = await dial()
+    writer.write(b"hello")
+    assert await asyncio.wait_for(reader.readexactly(5), 5) == b"HELLO"
+
+
+def test_the_same_seed_strikes_alike(echo):
+    one, other = Proxy(echo, seed=7), Proxy(echo, seed=7)
+    assert [one.strike() for _ in range(9)] == [other.strike() for _ in range(9)]
