@@ -120,6 +120,8 @@ async def test_the_widget_follows_a_seller_who_comes_and_goes(
     await expect(line(widget).get_by_text("Online")).to_be_visible()
     await expect(line(widget).get_by_text(BACK)).to_be_hidden()
     await expect(line(widget).get_by_text(REPLIES)).to_be_visible()
+    other = await opened_widget(await look(shop.url, NIGHT))
+    await expect(other.get_by_text(REPLIES).filter(visible=True)).to_have_count(1)  # said once
 
     await inbox.context.close()
     await expect(line(widget).get_by_text("Offline")).to_be_visible()
