@@ -5,9 +5,10 @@ from typing import Any, Final
 
 from tornado import web
 
-from handlers.base import refuse_secrets
+from handlers.base import Parts, refuse_secrets
 from handlers.bundles import bundle
 from handlers.compression import PackedHandler
+from handlers.headers import guard
 from models.errors import BadRequest
 
 # An address with a version never changes its content; a script module has none, because a module
@@ -25,10 +26,8 @@ class PublicHandler(PackedHandler):
             raise web.HTTPError(400) from None
 
     def set_default_headers(self) -> None:
-        self.clear_header("Server")
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("Referrer-Policy", "same-origin")
-        self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+        parts: Parts = self.application.settings["parts"]
+        guard(self, secure=parts.shop.settings.secure)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         self.set_header("Content-Type", "text/plain; charset=utf-8")

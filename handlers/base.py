@@ -17,6 +17,7 @@ from tornado.iostream import StreamClosedError
 
 from handlers import refusals
 from handlers.compression import Packed, PackedHandler
+from handlers.headers import guard
 from handlers.languages import Language, choose
 from handlers.look import sheet_address
 from handlers.templates import templates_in
@@ -365,22 +366,8 @@ class BaseHandler(web.RequestHandler):
     # --- Headers --------------------------------------------------------------------------------
 
     def set_default_headers(self) -> None:
-        self.clear_header("Server")
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("Referrer-Policy", "same-origin")
-        self.set_header("Cross-Origin-Opener-Policy", "same-origin")
-        self.set_header("Cross-Origin-Resource-Policy", "same-origin")
-        self.set_header(
-            "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()"
-        )
-        self.set_header("Content-Security-Policy", self.content_security_policy())
+        guard(self, secure=self.shop.settings.secure)
         self.set_header("Cache-Control", "no-store")
-        if self.shop.settings.secure:
-            self.set_header("Strict-Transport-Security", "max-age=31536000")
-
-    def content_security_policy(self) -> str:
-        """Nothing at all; pages allow what they need."""
-        return "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
     # --- Errors ---------------------------------------------------------------------------------
 
@@ -513,6 +500,7 @@ class PageHandler(PackedHandler, BaseHandler):
     def set_default_headers(self) -> None:
         super().set_default_headers()
         self.set_header("Content-Type", HTML)
+        self.set_header("Content-Security-Policy", self.content_security_policy())
 
     def content_security_policy(self) -> str:
         settings = self.shop.settings

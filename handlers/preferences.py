@@ -9,6 +9,7 @@ from tornado import httputil, web
 
 from handlers.assets import VERSIONED_SECONDS, PublicHandler
 from handlers.base import FORM_FIELDS, STATUS, Parts, within_limit
+from handlers.headers import GUARDS
 from handlers.look import declarations, dressed, sheet, sheet_version
 from handlers.pages import SellerPage
 from handlers.rows import person
@@ -95,7 +96,10 @@ class SettingsPage(SellerPage):
 
 
 class PreviewSheet(SellerPage):
-    """``/inbox/settings/preview.css``: the shades of any colour, for the preview's samples."""
+    """``/inbox/settings/preview.css``: the shades of any colour, for the preview's samples.
+
+    No page: who may not see it is told so, as a login would lead on to a style sheet.
+    """
 
     def get(self) -> None:
         accent = self.request.query_arguments.get("accent", [b""])[-1].decode("utf-8", "replace")
@@ -105,6 +109,13 @@ class PreviewSheet(SellerPage):
         for scheme, made in (("light", shades.light), ("dark", shades.dark)):
             self.write(f'.sample[data-scheme="{scheme}"]{{{declarations(made)}}}\n')
 
+    def content_security_policy(self) -> str:
+        return GUARDS["Content-Security-Policy"]
+
+    def finish_error(self, error: ChatError) -> None:
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.write(f"{error.message}\n")
+
 
 class _Look(PublicHandler):
     """What everybody may see of a shop's look."""
@@ -113,10 +124,6 @@ class _Look(PublicHandler):
     def looks(self) -> Looks:
         parts: Parts = self.application.settings["parts"]
         return parts.shop.preferences
-
-    def set_default_headers(self) -> None:
-        super().set_default_headers()
-        self.set_header("Cross-Origin-Resource-Policy", "same-origin")
 
     def send(self, content: str | bytes, kind: str, version: str) -> None:
         """Answers with it: for a year where the address names this very version, or else to be

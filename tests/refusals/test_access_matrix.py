@@ -7,6 +7,7 @@ written.
 
 import json
 import time
+from typing import Any
 
 import pytest
 from msgspec import json as schemas
@@ -171,7 +172,7 @@ async def test_the_two_pass(shop, names):
 # --- Events ---------------------------------------------------------------------------------------
 
 # Data that each event would be taken with, from whoever may.
-SAMPLES = {
+SAMPLES: dict[str, dict[str, Any]] = {
     "register_user": {},
     "send_message": {"recipient_id": "maya", "recipient_type": "Buyer", "message": "Hello"},
     "typing": {"recipient_id": "maya", "recipient_type": "Buyer", "is_typing": True},
