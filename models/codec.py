@@ -6,7 +6,7 @@ Bad input is refused in words, with the field that is wrong. No I/O, and no rule
 import json
 import re
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 from msgspec import Raw, Struct
@@ -161,24 +161,39 @@ def _frame_fault(error: Exception) -> str:
 
 
 _PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`\Z")
-_FORM = re.compile(r"\AExpected `str` matching regex")
 _DIGITS = re.compile(r"-?[0-9]{1,15}")
 _MISSING = re.compile(r"\AObject missing required field `(?P<name>[^`]+)`")
 
+# What msgspec says of a value, and how people say it.
+_CLAIMS: Final = [
+    (re.compile(r"Expected `str` matching regex"), "has characters that are not possible here"),
+    (re.compile(r"Expected `str` of length >= 1\Z"), "may not be empty"),
+    (re.compile(r"Expected `str` of length >= (\d+)"), r"must have at least \1 characters"),
+    (re.compile(r"Expected `str` of length <= (\d+)"), r"must have at most \1 characters"),
+    (re.compile(r"Expected `(?:int|float)` >= (\S+)"), r"must be at least \1"),
+    (re.compile(r"Expected `(?:int|float)` <= (\S+)"), r"must be at most \1"),
+    (re.compile(r"Expected `int\b"), "must be a whole number"),
+    (re.compile(r"Expected `str\b"), "must be a text"),
+    (re.compile(r"Expected `bool\b"), "must be true or false"),
+    (re.compile(r"Expected `object\b"), "must be an object"),
+    (re.compile(r"Expected `array\b"), "must be a list"),
+    (re.compile(r"Invalid enum value"), "is none of the words that are known here"),
+]
+
 
 def _invalid(error: msgspec.ValidationError) -> Invalid:
-    """msgspec's sentence, with the field's name taken out of it, and without expressions that only
-    programmers read."""
+    """msgspec's sentence in plain words, without the types and expressions of programmers."""
     text = str(error)
     path = found["path"] if (found := _PATH.search(text)) else ""
     if missing := _MISSING.match(text):
         name = missing["name"]
         return Invalid(f"{name} is missing.", field=f"{path}.{name}" if path else name)
     field = path or "data"
-    reason = _PATH.sub("", text).replace("`", "")
-    if _FORM.match(text):
-        reason = "it has characters that are not possible here"
-    return Invalid(f"{field} is not as it should be: {reason.rstrip('.')}.", field=field)
+    fault = _PATH.sub("", text)
+    for pattern, claim in _CLAIMS:
+        if found := pattern.match(fault):
+            return Invalid(f"{field} {found.expand(claim)}.", field=field)
+    return Invalid(f"{field} is not as it should be.", field=field)
 
 
 @cache

@@ -9,6 +9,7 @@ from models import events
 from models.codec import (
     FrameRefused,
     command_for,
+    convert,
     decode,
     decode_frame,
     encode_ack,
@@ -253,6 +254,39 @@ def test_a_limit_out_of_bounds_is_invalid(limit):
     with pytest.raises(Invalid) as refusal:
         from_texts({"limit": limit}, ConversationQuery)
     assert refusal.value.field == "limit"
+
+
+@pytest.mark.parametrize(
+    ("struct", "values", "sentence"),
+    [
+        (ConversationQuery, {"limit": 0}, "limit must be at least 1."),
+        (ConversationQuery, {"limit": 101}, "limit must be at most 100."),
+        (ConversationQuery, {"limit": "ten"}, "limit must be a whole number."),
+        (SendMessage, {**TO_OMAR, "message": 7}, "message must be a text."),
+        (SendMessage, {**TO_OMAR, "subject": 7}, "subject must be a text."),
+        (SendMessage, {**TO_OMAR, "client_id": ""}, "client_id may not be empty."),
+        (
+            SendMessage,
+            {**TO_OMAR, "client_id": "c" * 65},
+            "client_id must have at most 64 characters.",
+        ),
+        (
+            SendMessage,
+            {**TO_OMAR, "sender_id": "a b"},
+            "sender_id has characters that are not possible here.",
+        ),
+        (
+            SendMessage,
+            {**TO_OMAR, "message_type": "shout"},
+            "message_type is none of the words that are known here.",
+        ),
+        (RegisterUser, {"since": []}, "since must be an object."),
+    ],
+)
+def test_a_refusal_is_in_plain_words(struct, values, sentence):
+    with pytest.raises(Invalid) as refusal:
+        convert(values, struct)
+    assert refusal.value.message == sentence
 
 
 # --- Answers ------------------------------------------------------------------------------------
