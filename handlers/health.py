@@ -1,10 +1,14 @@
 """How the server is: for whoever watches it. Nothing here tells of anybody."""
 
+from typing import Final
+
 from msgspec import Struct
 
-from handlers.base import JsonHandler
+from handlers.base import STATUS, JsonHandler
 from models.addresses import parsed
+from models.codec import error_data
 from models.errors import Forbidden, Unauthorized, Unavailable
+from models.events import ErrorData
 from models.metrics import CONTENT_TYPE
 
 
@@ -12,6 +16,24 @@ class Health(Struct, frozen=True):
     """The answer where all is well."""
 
     status: str = "ok"
+
+
+CHECKED: Final = ("server", "database", "schema", "disk")
+
+
+class Ready(Struct, frozen=True):
+    """What was looked at, each with "ok"."""
+
+    checks: dict[str, str]
+    status: str = "ok"
+
+
+class NotReady(Struct, frozen=True):
+    """The same, where something fails: that says what in a sentence. ``error`` is as everywhere."""
+
+    error: ErrorData
+    checks: dict[str, str]
+    status: str = "unavailable"
 
 
 class HealthDoor(JsonHandler):
@@ -25,16 +47,22 @@ class HealthDoor(JsonHandler):
 
 
 class ReadyDoor(JsonHandler):
-    """``/readyz``: messages would be taken now; 503 while stopping or without the database."""
+    """``/readyz``: messages would be taken now; 503 with what fails, where they would not."""
 
     public = True
     counted = False
 
     async def get(self) -> None:
-        if not self.parts.is_ready():
-            raise Unavailable("The server is stopping.")
-        await self.shop.readiness.check()
-        self.answer(Health())
+        faults = {"server": "The server is stopping."}
+        if self.parts.is_ready():
+            faults = await self.shop.readiness.faults()
+        checks = dict.fromkeys(CHECKED, "ok") | faults
+        if not faults:
+            self.answer(Ready(checks))
+            return
+        error = Unavailable(" ".join(faults.values()))
+        self.shop.metrics.refused(error)
+        self.answer(NotReady(error_data(error), checks), status=STATUS[error.code])
 
 
 class MetricsDoor(JsonHandler):

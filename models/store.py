@@ -275,6 +275,13 @@ class Store:
         """A journaled write and a read. Raises ``Unavailable``."""
         await _probe(self._db)
 
+    async def schema_version(self) -> int:
+        """The version of the schema that is stored just now; 0 if there is none. Raises
+        ``Unavailable``."""
+        async with _driver():
+            schema = await self._db.meta.find_one({"_id": "schema"}, {"version": 1})
+        return 0 if schema is None else cast(int, schema["version"])
+
     async def drop(self) -> None:
         """Removes the whole database; for tests."""
         async with _driver():
