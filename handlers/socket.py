@@ -83,6 +83,7 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         hub = self.shop.hub
         many = hub.open_of(who.key) >= SOCKETS[who.participant.type]
         if many or hub.count >= SOCKETS_IN_ALL:
+            self.shop.metrics.limited("sockets")
             raise RateLimited(
                 "Too many sockets are open.", retry_after=float(SOCKETS_RETRY_SECONDS)
             )
@@ -133,8 +134,9 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         self._writer.cancel()
         self._taken.set()
         self.shop.chat.disconnect(self.connection)
-        self.shop.metrics.closed(self.close_code)
-        extra = {"socket": self._name, "who": self.me.key, "code": self.close_code}
+        code = self.connection.closed_with or self.close_code
+        self.shop.metrics.closed(code)
+        extra = {"socket": self._name, "who": self.me.key, "code": code}
         log.info("closed", extra=extra)
 
     # --- Frames ---------------------------------------------------------------------------------
@@ -233,14 +235,17 @@ class ChatSocket(BaseHandler, WebSocketHandler):
 
     async def _write(self) -> None:
         """The only one that writes: empties the outbox, several events as one array."""
-        outbox = self.connection.outbox
+        connection = self.connection
         while True:
             await self._wake.wait()
             self._wake.clear()
             try:
-                while (frame := outbox.take()) is not None:
+                while (frame := connection.outbox.take()) is not None:
+                    pushed_at, connection.pushed_at = connection.pushed_at, None
                     await self.write_message(frame)
                     self._taken.set()
+                    if pushed_at is not None:
+                        self.shop.metrics.pushed(time.monotonic() - pushed_at)
             except WebSocketClosedError:
                 return
 

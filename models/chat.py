@@ -201,13 +201,25 @@ class Chat:
         for an unknown recipient, ``RateLimited``; what is returned raises ``Conflict`` or
         ``Unavailable``.
         """
+        started = time.monotonic()
+        try:
+            draft = await self._drafted(who, command, connection)
+        except ChatError:
+            self._metrics.sent("refused", time.monotonic() - started)
+            raise
+        return asyncio.ensure_future(self._sent(who, self._journal.append(draft), started))
+
+    async def _drafted(
+        self, who: Identity, command: events.SendMessage, connection: Connection | None
+    ) -> Draft:
+        """The message that somebody may send, checked."""
         _check_same(who, command.sender_id, command.sender_type, "sender")
         recipient = Participant(command.recipient_type, command.recipient_id)
         check_may_talk(who.participant, recipient)
         text, subject = clean_message(command.message), clean_subject(command.subject)
         self._pace.take(f"messages:{who.participant.type}", who.key)
         recipient = await self._guests.current(who, recipient)
-        draft = Draft(
+        return Draft(
             sender=who,
             recipient=recipient,
             recipient_name=await self._name_of(who, recipient),
@@ -217,7 +229,6 @@ class Chat:
             client_id=command.client_id or uuid.uuid4().hex,
             origin=connection,
         )
-        return asyncio.ensure_future(self._sent(who, self._journal.append(draft)))
 
     async def set_typing(
         self, who: Identity, command: events.Typing, connection: Connection | None = None
@@ -380,8 +391,7 @@ class Chat:
 
     # --- Inside ---------------------------------------------------------------------------------
 
-    async def _sent(self, who: Identity, stored: Awaitable[Stored]) -> events.Sent:
-        started = time.monotonic()
+    async def _sent(self, who: Identity, stored: Awaitable[Stored], started: float) -> events.Sent:
         try:
             result = await stored
         except ChatError:

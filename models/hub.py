@@ -3,6 +3,7 @@
 The hub knows one process. A second one would join at ``publish``, the only way out for events.
 """
 
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
@@ -97,11 +98,15 @@ class Connection:
         self._held: Outbox | None = None  # bounded as well: a replay may take its time
         self._limit = limit
         self.is_closing = False
+        self.closed_with: int | None = None  # our own code; who is too slow never sends it back
+        self.pushed_at: float | None = None  # since when the oldest live event waits
         self.unanswered = 0  # messages handed in on it whose answer is not queued yet
 
     def push(self, event: bytes, *, droppable: bool = False) -> None:
         """Queues an encoded event. Never waits; a reader over the bound is closed."""
         if self._held is None:
+            if self.pushed_at is None:
+                self.pushed_at = time.monotonic()
             self._put(self.outbox, event, droppable=droppable)
         else:
             self._put(self._held, event, droppable=droppable)
@@ -130,6 +135,7 @@ class Connection:
         may take seconds to go, and must cost no memory meanwhile."""
         if not self.is_closing:
             self.is_closing = True
+            self.closed_with = code
             self.outbox.empty()
             self._held = None
             self._close(code, reason)

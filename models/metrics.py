@@ -57,6 +57,9 @@ class Metrics:
             "sends", "Messages handed in, by what became of them", "outcome"
         )
         self._send_seconds = self._histogram("send_to_ack_seconds", "From a message to its ack")
+        self._push_seconds = self._histogram(
+            "ack_to_push_seconds", "From when an event is due to when its reader's socket took it"
+        )
         self._catch_ups = self._counter(
             "catch_ups", "Conversations whose missed messages were sent"
         )
@@ -74,6 +77,10 @@ class Metrics:
         if outcome == "acked":
             self._send_seconds.observe(seconds)
 
+    def pushed(self, seconds: float) -> None:
+        """A socket took live events, the oldest of which had waited for so many seconds."""
+        self._push_seconds.observe(seconds)
+
     def caught_up(self) -> None:
         """A client got what it had missed of a conversation."""
         self._catch_ups.inc()
@@ -84,14 +91,15 @@ class Metrics:
 
     def closed(self, code: int | None) -> None:
         """A socket closed with this code; 1013 is a reader who was too slow."""
-        self._closes.labels(str(code) if code in _CLOSE_CODES else "other").inc()
+        told = 1006 if code is None else code  # RFC 6455 section 7.4.1: it went without a word
+        self._closes.labels(str(told) if told in _CLOSE_CODES else "other").inc()
 
     def auth_failed(self, door: Literal["token", "login", "origin"]) -> None:
         """Somebody was turned away: a bad token, a wrong password, a foreign page."""
         self._auth_failures.labels(door).inc()
 
     def limited(self, rule: str) -> None:
-        """A limit was hit; ``rule`` is a name out of ``pace.RULES``."""
+        """A limit was hit; ``rule`` is a name out of ``pace.RULES``, or "sockets"."""
         self._limits.labels(rule).inc()
 
     def refused(self, error: ChatError) -> None:

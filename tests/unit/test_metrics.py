@@ -48,10 +48,11 @@ def test_each_event_has_its_counter():
 
 def test_a_client_s_own_close_codes_make_no_labels():
     metrics = Metrics()
-    for code in (1013, 3000, 3001, None):
+    for code in (1013, 3000, 3001, 4000, None):
         metrics.closed(code)
     assert value(metrics, 'shopbell_sockets_closed_total{code="1013"}') == 1
     assert value(metrics, 'shopbell_sockets_closed_total{code="other"}') == 3
+    assert value(metrics, 'shopbell_sockets_closed_total{code="1006"}') == 1
 
 
 def test_values_are_read_when_somebody_looks():
