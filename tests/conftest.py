@@ -396,7 +396,7 @@ async def serve(engine_uri: str, database_name: str, tmp_path: Path) -> AsyncGen
         await asyncio.gather(*tasks, return_exceptions=True)
     # What is being answered ends with its connection, while there is a database.
     if under_way := asyncio.all_tasks() - before - {asyncio.current_task()}:
-        await asyncio.wait(under_way, timeout=2)
+        await asyncio.wait(under_way, timeout=10)
     for served, _ in running:
         served.shop.close()
 
