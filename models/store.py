@@ -19,11 +19,13 @@ from typing import Any, Final, Literal, NamedTuple, TypeVar, cast
 
 import pymongo
 from bson import ObjectId
+from motor.frameworks.asyncio import max_workers as MOTOR_THREADS  # noqa: N812  # it is constant
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ASCENDING, IndexModel, UpdateOne
 from pymongo.errors import BulkWriteError, ConfigurationError, DuplicateKeyError, PyMongoError
 from pymongo.server_api import ServerApi
 
+from models.breaker import PROBE_SECONDS, Breaker, TimedOut
 from models.conversation import Conversation, Participant, Place, Step, StoredMessage
 from models.errors import Unavailable
 from models.picture import Picture
@@ -37,6 +39,9 @@ OPERATION_MILLISECONDS: Final = 5000
 SELECTION_MILLISECONDS: Final = 2000
 INDEX_SECONDS: Final = 20.0  # the indexes of a collection; on a busy machine they take their time
 POOL_SIZE: Final = 20
+# Calls at a time. Motor makes each in a thread of its own, of which it has few. Two are left to who
+# asks whether the database lives: that must not wait behind calls that hang.
+PLACES: Final = max(1, min(POOL_SIZE, MOTOR_THREADS) - 2)
 SCHEMA_VERSION: Final = 1
 DUPLICATE_KEY: Final = 11000
 
@@ -196,27 +201,27 @@ async def probe(uri: str) -> None:
     """Writes journaled and reads back, on a connection of its own. Raises ``Unavailable``."""
     client = _client(uri)
     try:
-        await _probe(client["shopbell_probe"])
+        async with _translated():
+            await _probe(client["shopbell_probe"])
     finally:
         client.close()
 
 
 async def _probe(database: Any) -> None:
-    async with _driver():
-        mark = secrets.token_hex(8)
-        await database.meta.update_one({"_id": "probe"}, {"$set": {"mark": mark}}, upsert=True)
-        found = await database.meta.find_one({"_id": "probe"})
+    mark = secrets.token_hex(8)
+    await database.meta.update_one({"_id": "probe"}, {"$set": {"mark": mark}}, upsert=True)
+    found = await database.meta.find_one({"_id": "probe"})
     if found is None or "mark" not in found:
         raise Unavailable
 
 
 @asynccontextmanager
-async def _driver() -> AsyncIterator[None]:
+async def _translated() -> AsyncIterator[None]:
     """The one map from driver errors to ours."""
     try:
         yield
     except PyMongoError as error:
-        raise Unavailable from error
+        raise (TimedOut if error.timeout else Unavailable) from error
 
 
 @contextmanager
@@ -235,19 +240,34 @@ def _taken() -> Iterator[None]:
 
 
 class Store:
-    """The database of one shop. Made inside the running loop, closed on the way out."""
+    """The database of one shop. Made inside the running loop, closed on the way out.
+
+    All calls go through ``breaker``: while the database hangs they raise ``Unavailable`` at once.
+    """
 
     def __init__(self, uri: str, database: str) -> None:
         self._mongo = _client(uri)
         self._name = database
         self._db = self._mongo[database]
+        self.breaker = Breaker(self._ask, places=PLACES, seconds=OPERATION_MILLISECONDS / 1000)
+
+    @asynccontextmanager
+    async def _driver(self) -> AsyncIterator[None]:
+        """To be held round every use of the driver."""
+        async with self.breaker.guard(), _translated():
+            yield
+
+    async def _ask(self) -> None:
+        """A short question, past the breaker, on whether the database answers."""
+        with pymongo.timeout(PROBE_SECONDS):
+            await self._db.meta.find_one({"_id": "schema"}, {"_id": 1})
 
     async def prepare(self) -> str:
         """Makes the indexes and reads the store's epoch, which names this very history of writes.
 
         Raises ``Unavailable``, or ``SchemaTooNew``.
         """
-        async with _driver():
+        async with self._driver():
             for collection, indexes in INDEXES.items():
                 with pymongo.timeout(INDEX_SECONDS):
                     await self._db[collection].create_indexes(indexes)
@@ -263,7 +283,7 @@ class Store:
 
     async def greeting(self) -> Greeting:
         """Raises ``Unavailable``."""
-        async with _driver():
+        async with self._driver():
             hello = await self._db.command("hello")
         return Greeting(
             wire_version=hello["maxWireVersion"],
@@ -273,7 +293,8 @@ class Store:
 
     async def probe(self) -> None:
         """A journaled write and a read. Raises ``Unavailable``."""
-        await _probe(self._db)
+        async with self._driver():
+            await _probe(self._db)
 
     async def schema_version(self) -> int:
         """The version of the schema that is stored just now; 0 if there is none. Raises
@@ -284,10 +305,11 @@ class Store:
 
     async def drop(self) -> None:
         """Removes the whole database; for tests."""
-        async with _driver():
+        async with self._driver():
             await self._mongo.drop_database(self._name)
 
     def close(self) -> None:
+        self.breaker.close()
         self._mongo.close()
 
     # --- Messages -------------------------------------------------------------------------------
@@ -295,7 +317,7 @@ class Store:
     async def messages_sent_as(self, sent: Iterable[tuple[str, str]]) -> list[StoredMessage]:
         """The stored messages among these pairs of sender's key and ``client_id``."""
         names = [_sent_as(sender, client_id) for sender, client_id in sent]
-        async with _driver():
+        async with self._driver():
             found = await self._db.messages.find({"sent_as": {"$in": names}}).to_list(None)
         return [_message(document) for document in found]
 
@@ -307,11 +329,11 @@ class Store:
         unknown.
         """
         with _taken():
-            async with _driver():
+            async with self._driver():
                 await self._db.messages.insert_many([_message_document(m) for m in messages])
 
     async def message(self, message_id: str) -> StoredMessage | None:
-        async with _driver():
+        async with self._driver():
             document = await self._db.messages.find_one({"_id": ObjectId(message_id)})
         return None if document is None else _message(document)
 
@@ -322,7 +344,7 @@ class Store:
         if last < first:
             return []
         place = {"conversation": ObjectId(conversation_id), "seq": {"$gte": first, "$lte": last}}
-        async with _driver():
+        async with self._driver():
             found = await self._db.messages.find(place).to_list(None)
         return sorted((_message(document) for document in found), key=lambda m: m.seq)
 
@@ -348,7 +370,7 @@ class Store:
 
         async def read(low: datetime, high: datetime, most: int) -> list[StoredMessage]:
             where = {**wanted, "at": {"$gte": low, "$lt": high}}
-            async with _driver():
+            async with self._driver():
                 page = await self._db.messages.find(where).limit(most).to_list(None)
             return [_message(document) for document in page]
 
@@ -360,7 +382,7 @@ class Store:
         """All messages whose id was made at or after a moment: the work since the last settling."""
         low = ObjectId.from_datetime(at)
         high = ObjectId.from_datetime(datetime.now(UTC) + AHEAD)
-        async with _driver():
+        async with self._driver():
             found = await self._db.messages.find({"_id": {"$gte": low, "$lt": high}}).to_list(None)
         return [_message(document) for document in found]
 
@@ -374,12 +396,12 @@ class Store:
 
     async def conversations(self, conversation_ids: Iterable[str]) -> list[Conversation]:
         wanted = [ObjectId(id_) for id_ in conversation_ids]
-        async with _driver():
+        async with self._driver():
             found = await self._db.conversations.find({"_id": {"$in": wanted}}).to_list(None)
         return [_conversation(document) for document in found]
 
     async def conversations_by_pairs(self, pairs: Iterable[str]) -> list[Conversation]:
-        async with _driver():
+        async with self._driver():
             found = await self._db.conversations.find({"pair": {"$in": list(pairs)}}).to_list(None)
         return [_conversation(document) for document in found]
 
@@ -387,7 +409,7 @@ class Store:
         """Stores new conversations; one whose pair has one already is left out without a word."""
         documents = [_conversation_document(conversation) for conversation in conversations]
         try:
-            async with _driver():
+            async with self._driver():
                 await self._db.conversations.insert_many(documents, ordered=False)
         except Unavailable as error:
             if isinstance(error.__cause__, BulkWriteError):
@@ -404,7 +426,7 @@ class Store:
 
         async def read(low: datetime, high: datetime, most: int) -> list[Conversation]:
             where = {whose: key, "updated_at": {"$gte": low, "$lt": high}}
-            async with _driver():
+            async with self._driver():
                 page = await self._db.conversations.find(where).limit(most).to_list(None)
             return [_conversation(document) for document in page]
 
@@ -419,7 +441,7 @@ class Store:
 
         async def read(low: datetime, high: datetime, most: int) -> dict[str, int]:
             where = {"unread_for": key, "updated_at": {"$gte": low, "$lt": high}}
-            async with _driver():
+            async with self._driver():
                 page = await self._db.conversations.find(where, shown).limit(most).to_list(None)
             return {str(document["_id"]): _unread(document, key) for document in page}
 
@@ -445,7 +467,7 @@ class Store:
         order."""
         where = {"participants.key": key, "updated_at": {"$gte": low, "$lt": high}}
         shown = {"participants.key": 1, "participants.name": 1, "updated_at": 1}
-        async with _driver():
+        async with self._driver():
             found = await self._db.conversations.find(where, shown).to_list(None)
         return [
             Named(str(document["_id"]), document["updated_at"], place["key"], place["name"])
@@ -465,7 +487,7 @@ class Store:
             newest = {"$each": [_step_document(advance.step)], "$slice": -STEPS_KEPT}
             change = {"$max": highest, "$push": {f"{place}.{advance.kind}": newest}}
             changes.append(UpdateOne({"_id": ObjectId(advance.conversation_id)}, change))
-        async with _driver():
+        async with self._driver():
             await self._db.conversations.bulk_write(changes, ordered=False)
 
     async def write_summaries(self, conversations: Sequence[Conversation]) -> None:
@@ -485,21 +507,21 @@ class Store:
                     target = highest if name.endswith("_seq") else current
                     target[f"participants.{number}.{name}"] = value
             changes.append(UpdateOne(where, {"$set": current, "$max": highest}))
-        async with _driver():
+        async with self._driver():
             await self._db.conversations.bulk_write(changes, ordered=False)
 
     async def settled_at(self) -> datetime | None:
         """The moment before which all messages are known to be in the summaries."""
-        async with _driver():
+        async with self._driver():
             document = await self._db.meta.find_one({"_id": "settled"})
         return None if document is None else cast(datetime, document["at"])
 
     async def write_settled_at(self, at: datetime) -> None:
-        async with _driver():
+        async with self._driver():
             await self._db.meta.update_one({"_id": "settled"}, {"$set": {"at": at}}, upsert=True)
 
     async def _find_conversation(self, document: Document) -> Conversation | None:
-        async with _driver():
+        async with self._driver():
             found = await self._db.conversations.find_one(document)
         return None if found is None else _conversation(found)
 
@@ -510,36 +532,36 @@ class Store:
         to be somebody else."""
         document = {"_id": guest, "buyer": buyer, "name": name, "done": False}
         try:
-            async with _driver():
+            async with self._driver():
                 await self._db.handovers.insert_one(document)
         except Unavailable as error:
             if not isinstance(error.__cause__, DuplicateKeyError):
                 raise
-            async with _driver():
+            async with self._driver():
                 noted = await self._db.handovers.find_one({"_id": guest})
             return noted is not None and noted["buyer"] == buyer and not noted["done"]
         return True
 
     async def end_handover(self, guest: str) -> None:
-        async with _driver():
+        async with self._driver():
             await self._db.handovers.update_one({"_id": guest}, {"$set": {"done": True}})
 
     async def open_handovers(self) -> list[tuple[str, Place]]:
         """Guest and buyer of each that was not ended."""
-        async with _driver():
+        async with self._driver():
             found = await self._db.handovers.find({"done": False}).to_list(None)
         return [(one["_id"], Place(one["buyer"], one["name"])) for one in found]
 
     async def handed_over_to(self, guest: str) -> str | None:
         """The buyer who a guest turned out to be."""
-        async with _driver():
+        async with self._driver():
             document = await self._db.handovers.find_one({"_id": guest})
         return None if document is None else cast(str, document["buyer"])
 
     async def conversations_naming(self, key: str) -> set[str]:
         """The ids of the conversations that somebody has a place in, or a message of or to them."""
         found = set()
-        async with _driver():
+        async with self._driver():
             for places in (
                 self._db.conversations.find({"participants.key": key}, {"_id": 1}),
                 self._db.messages.find({"sender": key}, {"_id": 0, "conversation": 1}),
@@ -561,7 +583,7 @@ class Store:
             "unread_for": [place.key if key == old else key for key in document["unread_for"]],
             "last": last,
         }
-        async with _driver():
+        async with self._driver():
             where = {"_id": ObjectId(conversation.id)}
             await self._db.conversations.update_one(where, {"$set": change})
 
@@ -576,12 +598,12 @@ class Store:
             document = _message_document(message)
             changes.append(UpdateOne({"_id": document.pop("_id")}, {"$set": document}))
         with _taken():
-            async with _driver():
+            async with self._driver():
                 await self._db.messages.bulk_write(changes)
 
     async def delete_conversation(self, conversation_id: str) -> None:
         """Removes a conversation that has no messages any more."""
-        async with _driver():
+        async with self._driver():
             await self._db.conversations.delete_one({"_id": ObjectId(conversation_id)})
 
     # --- People ---------------------------------------------------------------------------------
@@ -591,13 +613,13 @@ class Store:
 
     async def participants(self, keys: Iterable[str]) -> dict[str, StoredParticipant]:
         where = {"_id": {"$in": list(keys)}}
-        async with _driver():
+        async with self._driver():
             found = await self._db.participants.find(where, WITHOUT_TIMESHEET).to_list(None)
         return {document["_id"]: _participant(document) for document in found}
 
     async def sellers(self) -> list[StoredParticipant]:
         where = {"type": "Seller"}
-        async with _driver():
+        async with self._driver():
             found = await self._db.participants.find(where, WITHOUT_TIMESHEET).to_list(None)
         return [_participant(document) for document in found]
 
@@ -606,25 +628,25 @@ class Store:
         called what the account says."""
         fresh = {"type": Participant.from_key(key).type, "name": name, "first_seen": at}
         change = {"$max": {"last_seen": at}, "$setOnInsert": fresh}
-        async with _driver():
+        async with self._driver():
             await self._db.participants.update_one({"_id": key}, change, upsert=True)
             without_account = {"_id": key, "password_hash": {"$exists": False}}
             await self._db.participants.update_one(without_account, {"$set": {"name": name}})
 
     async def saw(self, key: str, at: datetime) -> None:
         """Remembers when somebody who is known left."""
-        async with _driver():
+        async with self._driver():
             await self._db.participants.update_one({"_id": key}, {"$max": {"last_seen": at}})
 
     async def timesheet(self, key: str) -> Timesheet:
         """What is known of a seller's last days; empty for who is not known."""
-        async with _driver():
+        async with self._driver():
             document = await self._db.participants.find_one({"_id": key}, {"timesheet": 1})
         return _timesheet((document or {}).get("timesheet", {}))
 
     async def write_timesheet(self, key: str, sheet: Timesheet) -> None:
         """Puts a sheet in the place of the one that is stored of a seller who is known."""
-        async with _driver():
+        async with self._driver():
             change = {"$set": {"timesheet": _timesheet_document(sheet)}}
             await self._db.participants.update_one({"_id": key}, change)
 
@@ -639,7 +661,7 @@ class Store:
             "$setOnInsert": {"type": "Seller", "first_seen": at},
         }
         try:
-            async with _driver():
+            async with self._driver():
                 await self._db.participants.update_one(
                     {**document, "password_hash": {"$exists": False}}, change, upsert=True
                 )
@@ -658,7 +680,7 @@ class Store:
         """The same password under newer parameters; tokens stay. A password that was changed in
         the meantime stays, too."""
         known = {"_id": Participant("Seller", seller_id).key, "password_hash": old}
-        async with _driver():
+        async with self._driver():
             await self._db.participants.update_one(known, {"$set": {"password_hash": new}})
 
     async def set_disabled(self, seller_id: str, disabled: bool, valid_from: int) -> bool:
@@ -668,7 +690,7 @@ class Store:
 
     async def _change_seller(self, seller_id: str, change: Document) -> bool:
         key = Participant("Seller", seller_id).key
-        async with _driver():
+        async with self._driver():
             result = await self._db.participants.update_one({"_id": key}, {"$set": change})
         return bool(result.matched_count)
 
@@ -677,7 +699,7 @@ class Store:
     async def preferences(self) -> dict[str, Preferences]:
         """What all sellers who chose something chose, by their keys."""
         where = {"type": "Seller", "preferences": {"$exists": True}}
-        async with _driver():
+        async with self._driver():
             found = await self._db.participants.find(where, {"preferences": 1}).to_list(None)
         return {document["_id"]: _preferences(document["preferences"]) for document in found}
 
@@ -685,7 +707,7 @@ class Store:
         self, key: str, chosen: Preferences, logo: Picture | None = None
     ) -> None:
         """Stores what a seller who is known chose, and their new logo, if there is one."""
-        async with _driver():
+        async with self._driver():
             if logo is not None:
                 picture = {"content": logo.content, "type": logo.type}
                 await self._db.logos.update_one({"_id": key}, {"$set": picture}, upsert=True)
@@ -695,7 +717,7 @@ class Store:
                 await self._db.logos.delete_one({"_id": key})
 
     async def logo(self, key: str) -> Picture | None:
-        async with _driver():
+        async with self._driver():
             document = await self._db.logos.find_one({"_id": key})
         return None if document is None else Picture(document["content"], document["type"])
 
@@ -706,7 +728,7 @@ class Store:
         more; false if it was ended before."""
         document = {"_id": entry, "at": datetime.now(UTC), "expires_at": expires_at}
         try:
-            async with _driver():
+            async with self._driver():
                 await self._db.revoked.insert_one(document)
         except Unavailable as error:
             if isinstance(error.__cause__, DuplicateKeyError):
@@ -716,7 +738,7 @@ class Store:
 
     async def revocations_since(self, at: datetime) -> list[str]:
         window = {"$gte": at, "$lt": datetime.now(UTC) + AHEAD}
-        async with _driver():
+        async with self._driver():
             found = await self._db.revoked.find({"at": window}).to_list(None)
         return [document["_id"] for document in found]
 
