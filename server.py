@@ -46,7 +46,14 @@ from models.pace import Pace
 from models.passwords import PASSWORD_CHARACTERS, checked_password
 from models.settings import Settings
 from models.shop import Shop
-from models.store import SchemaTooNew, Store, UriRefused, create_user, probe
+from models.store import (
+    RestoreUnfinished,
+    SchemaTooNew,
+    Store,
+    UriRefused,
+    create_user,
+    probe,
+)
 from models.tokens import Tokens
 
 WRONG: Final = 1  # exit status: it was understood, and could not be done
@@ -78,7 +85,7 @@ def main(arguments: Sequence[str]) -> int:
         return _refused(f"The database's URI is wrong: {error}", status=IMPOSSIBLE)
     except ChatError as error:
         return _refused(error.message)
-    except (EngineError, PortTaken, SchemaTooNew) as error:
+    except (EngineError, PortTaken, SchemaTooNew, RestoreUnfinished) as error:
         return _refused(str(error))
     except KeyboardInterrupt:
         return _refused("Stopped.")
@@ -141,7 +148,7 @@ async def check(settings: Settings) -> int:
             is_embedded = settings.mongodb_uri is None
             faults += checks.faults_of_database(greeting, newest, now, is_embedded=is_embedded)
             await store.probe()
-    except (ChatError, EngineError, SchemaTooNew) as error:
+    except (ChatError, EngineError, SchemaTooNew, RestoreUnfinished) as error:
         faults.append(str(error))
     _say("\n".join(faults) or "Settings, database and clock are as they should be.")
     return WRONG if faults else 0

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from models import store_schema
 from models.checks import disk_is_low
 from models.errors import Unavailable
 from models.metrics import Metrics
-from models.store import SCHEMA_VERSION, Store
+from models.store import Store
 
 PROBE_SECONDS: Final = 1.0
 # Anybody may ask, and each probe is a write: so many ask, one probe answers them all.
@@ -70,6 +71,8 @@ class Readiness:
         except Unavailable:
             return {"database": "The database cannot be written and read."}
         self._metrics.asked_database("probe", self._now() - begun)
-        if version != SCHEMA_VERSION:
-            return {"schema": f"The schema is {version}, this Shopbell knows {SCHEMA_VERSION}."}
+        if version != store_schema.VERSION:
+            return {
+                "schema": f"The schema is {version}, this Shopbell knows {store_schema.VERSION}."
+            }
         return {}

@@ -75,7 +75,7 @@ class Shop:
     async def open(self) -> None:
         """Readies the database, and finishes what a killed process left half done.
 
-        Raises ``Unavailable``, or ``SchemaTooNew``.
+        Raises ``Unavailable``, ``SchemaTooNew`` or ``RestoreUnfinished``.
         """
         self.chat.epoch = await self.store.prepare()
         await self.accounts.refresh()

@@ -1,49 +1,56 @@
-"""All that Shopbell knows of MongoDB: documents, indexes, queries, and what may go wrong with them.
+"""What Shopbell asks of its database and tells it: messages, conversations, people, revocations.
 
-The only module that imports Motor, PyMongo and BSON. Documents become entities here, ids are
-strings outside, and every driver error leaves as ``Unavailable``: the outcome of that write is
-unknown. No rules live here; who may see what is asked above, and numbering is ``journal.py``'s.
-
-Motor is past its bug-fix end. Only what it shares with PyMongo's own async client is used, so a
-move touches this file alone.
+Only the modules ``store*.py`` import Motor, PyMongo and BSON. Documents become entities here, ids
+are strings outside, and every driver error leaves as ``Unavailable``: the outcome of that write is
+unknown. No rules live here; who may see what is asked above, and numbering is ``journal.py``'s. The
+way to the database is ``store_connection.py``'s, indexes and versions are ``store_schema.py``'s,
+whole databases ``store_archive.py``'s.
 """
 
-import asyncio
-import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple, TypeVar, cast
 
 import pymongo
 from bson import ObjectId
-from motor.frameworks.asyncio import max_workers as MOTOR_THREADS  # noqa: N812  # it is constant
-from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import ASCENDING, IndexModel, UpdateOne
-from pymongo.errors import BulkWriteError, ConfigurationError, DuplicateKeyError, PyMongoError
-from pymongo.server_api import ServerApi
+from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from models.breaker import PROBE_SECONDS, Breaker, TimedOut
+from models import store_connection, store_schema
+from models.breaker import PROBE_SECONDS, Breaker
 from models.conversation import Conversation, Participant, Place, Step, StoredMessage
 from models.errors import Unavailable
 from models.picture import Picture
 from models.preferences import Preferences
+from models.store_connection import (
+    DUPLICATE_KEY,
+    Taken,
+    UriRefused,
+    connected,
+    create_user,
+    probe,
+    probe_database,
+    taken,
+    translated,
+)
+from models.store_schema import RestoreUnfinished, SchemaTooNew
 from models.timesheet import Day, Timesheet
+
+__all__ = [
+    "RestoreUnfinished",
+    "SchemaTooNew",
+    "Store",
+    "Taken",
+    "UriRefused",
+    "create_user",
+    "probe",
+]
 
 Document = dict[str, Any]
 _T = TypeVar("_T")
-
-OPERATION_MILLISECONDS: Final = 5000
-SELECTION_MILLISECONDS: Final = 2000
-INDEX_SECONDS: Final = 20.0  # the indexes of a collection; on a busy machine they take their time
-POOL_SIZE: Final = 20
-# Calls at a time. Motor makes each in a thread of its own, of which it has few. Two are left to who
-# asks whether the database lives: that must not wait behind calls that hang.
-PLACES: Final = max(1, min(POOL_SIZE, MOTOR_THREADS) - 2)
-SCHEMA_VERSION: Final = 1
-DUPLICATE_KEY: Final = 11000
 
 # The embedded engine serves ranges bounded on both sides from an index and sorts everything else in
 # memory, so the newest entries of a list are looked for in windows of time that widen until a page
@@ -57,47 +64,6 @@ OLDEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD: Final = timedelta(days=2)  # a clock that was stepped back must not hide the newest
 
 WITHOUT_TIMESHEET: Final = {"timesheet": 0}  # read by itself: lists of people do without
-
-# What each query needs. (conversation, seq) and sent_as also decide: they are what numbering and
-# retries rest on when two processes share one database.
-INDEXES: Final[dict[str, list[IndexModel]]] = {
-    "messages": [
-        IndexModel([("conversation", ASCENDING), ("seq", ASCENDING)], unique=True, name="place"),
-        IndexModel([("sent_as", ASCENDING)], unique=True, name="sent_as"),
-        IndexModel([("recipient", ASCENDING), ("at", ASCENDING)], name="inbox"),
-        IndexModel([("sender", ASCENDING), ("at", ASCENDING)], name="sent"),
-    ],
-    "conversations": [
-        IndexModel([("pair", ASCENDING)], unique=True, name="pair"),
-        IndexModel([("participants.key", ASCENDING), ("updated_at", ASCENDING)], name="newest"),
-        IndexModel([("unread_for", ASCENDING), ("updated_at", ASCENDING)], name="unread"),
-    ],
-    "handovers": [IndexModel([("done", ASCENDING)], name="open")],
-    "participants": [IndexModel([("type", ASCENDING)], name="type")],
-    "revoked": [
-        IndexModel([("at", ASCENDING)], name="latest"),
-        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0, name="expiry"),
-    ],
-}
-
-
-class Taken(Exception):
-    """A message met another one under its ``seq`` or its ``client_id``.
-
-    ``stored`` counts the messages of the batch that were stored before it.
-    """
-
-    def __init__(self, stored: int) -> None:
-        super().__init__(stored)
-        self.stored = stored
-
-
-class SchemaTooNew(Exception):
-    """The database was written by a newer Shopbell."""
-
-
-class UriRefused(Exception):
-    """The driver can make nothing of the database's URI."""
 
 
 class Cursor(NamedTuple):
@@ -157,88 +123,6 @@ def new_id() -> str:
     return str(ObjectId())
 
 
-def _client(uri: str) -> Any:
-    """Raises ``UriRefused``."""
-    try:
-        return AsyncIOMotorClient(
-            uri,
-            io_loop=asyncio.get_running_loop(),
-            appname="shopbell",
-            # What the embedded engine lacks is refused everywhere, so it cannot creep in.
-            server_api=ServerApi("1", strict=True, deprecation_errors=True),
-            tz_aware=True,
-            tzinfo=UTC,
-            w="majority",
-            journal=True,  # without it acknowledged messages were lost under SIGKILL
-            retryWrites=True,
-            retryReads=True,
-            serverSelectionTimeoutMS=SELECTION_MILLISECONDS,
-            connectTimeoutMS=SELECTION_MILLISECONDS,
-            timeoutMS=OPERATION_MILLISECONDS,  # for all of it: waiting, connecting, trying again
-            maxPoolSize=POOL_SIZE,
-        )
-    except (ConfigurationError, ValueError) as error:
-        raise UriRefused(str(error)) from error
-
-
-async def create_user(uri: str, username: str, password: str) -> None:
-    """Creates the embedded engine's one user, on a server that runs without authentication.
-
-    A user who is there already keeps their place and gets the password.
-    """
-    client = _client(uri)
-    roles = ["root"]
-    try:
-        try:
-            await client.admin.command("createUser", username, pwd=password, roles=roles)
-        except PyMongoError:
-            await client.admin.command("updateUser", username, pwd=password, roles=roles)
-    finally:
-        client.close()
-
-
-async def probe(uri: str) -> None:
-    """Writes journaled and reads back, on a connection of its own. Raises ``Unavailable``."""
-    client = _client(uri)
-    try:
-        async with _translated():
-            await _probe(client["shopbell_probe"])
-    finally:
-        client.close()
-
-
-async def _probe(database: Any) -> None:
-    mark = secrets.token_hex(8)
-    await database.meta.update_one({"_id": "probe"}, {"$set": {"mark": mark}}, upsert=True)
-    found = await database.meta.find_one({"_id": "probe"})
-    if found is None or "mark" not in found:
-        raise Unavailable
-
-
-@asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
-    """The one map from driver errors to ours."""
-    try:
-        yield
-    except PyMongoError as error:
-        raise (TimedOut if error.timeout else Unavailable) from error
-
-
-@contextmanager
-def _taken() -> Iterator[None]:
-    """Tells a refusal by a unique index, in an ordered batch, from an unknown outcome."""
-    try:
-        yield
-    except Unavailable as error:
-        if isinstance(error.__cause__, BulkWriteError):
-            details = error.__cause__.details
-            faults = details.get("writeErrors", [])
-            is_durable = not details.get("writeConcernErrors")  # what was stored before it
-            if faults and faults[0]["code"] == DUPLICATE_KEY and is_durable:
-                raise Taken(faults[0]["index"]) from None
-        raise
-
-
 class Store:
     """The database of one shop. Made inside the running loop, closed on the way out.
 
@@ -246,15 +130,16 @@ class Store:
     """
 
     def __init__(self, uri: str, database: str) -> None:
-        self._mongo = _client(uri)
+        self._mongo = connected(uri)
         self._name = database
         self._db = self._mongo[database]
-        self.breaker = Breaker(self._ask, places=PLACES, seconds=OPERATION_MILLISECONDS / 1000)
+        seconds = store_connection.OPERATION_MILLISECONDS / 1000
+        self.breaker = Breaker(self._ask, places=store_connection.PLACES, seconds=seconds)
 
     @asynccontextmanager
     async def _driver(self) -> AsyncIterator[None]:
         """To be held round every use of the driver."""
-        async with self.breaker.guard(), _translated():
+        async with self.breaker.guard(), translated():
             yield
 
     async def _ask(self) -> None:
@@ -263,23 +148,14 @@ class Store:
             await self._db.meta.find_one({"_id": "schema"}, {"_id": 1})
 
     async def prepare(self) -> str:
-        """Makes the indexes and reads the store's epoch, which names this very history of writes.
+        """Brings the database to this program's schema and reads its epoch, which names this very
+        history of writes.
 
-        Raises ``Unavailable``, or ``SchemaTooNew``.
+        Raises ``Unavailable``, and before anything is changed ``SchemaTooNew`` or
+        ``RestoreUnfinished``.
         """
         async with self._driver():
-            for collection, indexes in INDEXES.items():
-                with pymongo.timeout(INDEX_SECONDS):
-                    await self._db[collection].create_indexes(indexes)
-            fresh = {"version": SCHEMA_VERSION, "epoch": secrets.token_hex(8)}
-            await self._db.meta.update_one({"_id": "schema"}, {"$setOnInsert": fresh}, upsert=True)
-            schema = await self._db.meta.find_one({"_id": "schema"})
-        if schema["version"] > SCHEMA_VERSION:
-            raise SchemaTooNew(
-                f"The database has schema {schema['version']}, "
-                f"this Shopbell knows {SCHEMA_VERSION}: use a newer Shopbell."
-            )
-        return cast(str, schema["epoch"])
+            return await store_schema.prepare(self._db)
 
     async def greeting(self) -> Greeting:
         """Raises ``Unavailable``."""
@@ -294,12 +170,12 @@ class Store:
     async def probe(self) -> None:
         """A journaled write and a read. Raises ``Unavailable``."""
         async with self._driver():
-            await _probe(self._db)
+            await probe_database(self._db)
 
     async def schema_version(self) -> int:
         """The version of the schema that is stored just now; 0 if there is none. Raises
         ``Unavailable``."""
-        async with _driver():
+        async with self._driver():
             schema = await self._db.meta.find_one({"_id": "schema"}, {"version": 1})
         return 0 if schema is None else cast(int, schema["version"])
 
@@ -328,7 +204,7 @@ class Store:
         is a beginning of what was numbered. Raises ``Taken``; ``Unavailable`` when the outcome is
         unknown.
         """
-        with _taken():
+        with taken():
             async with self._driver():
                 await self._db.messages.insert_many([_message_document(m) for m in messages])
 
@@ -597,7 +473,7 @@ class Store:
         for message in messages:
             document = _message_document(message)
             changes.append(UpdateOne({"_id": document.pop("_id")}, {"$set": document}))
-        with _taken():
+        with taken():
             async with self._driver():
                 await self._db.messages.bulk_write(changes)
 

@@ -8,7 +8,7 @@ import pytest
 from tornado.httpclient import AsyncHTTPClient
 
 from handlers.health import CHECKED
-from models.store import SCHEMA_VERSION
+from models import store_schema
 
 
 async def ask(server, path, **headers):
@@ -88,7 +88,7 @@ async def test_many_who_ask_cost_one_write(server):
 
 async def test_another_schema_is_not_ready(server):
     """O1. Fails when only the start looks at the version."""
-    newer = {"$set": {"version": SCHEMA_VERSION + 1}}
+    newer = {"$set": {"version": store_schema.VERSION + 1}}
     await server.shop.store._db.meta.update_one({"_id": "schema"}, newer)
     assert (await failing(server)).keys() == {"schema"}
 

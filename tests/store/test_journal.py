@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from models import journal as journal_module
 from models import store as store_module
+from models import store_connection
 from models.errors import Conflict, NotYours, Unavailable
 from models.journal import ROUND_SIZE
 from models.store import Taken
@@ -246,7 +247,7 @@ async def test_a_repeat_of_what_a_killed_process_stored_is_told_and_answered(sho
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(store_module, "OPERATION_MILLISECONDS", 1000)
+    monkeypatch.setattr(store_connection, "OPERATION_MILLISECONDS", 1000)
     monkeypatch.setattr(journal_module, "LOOK_AGAIN_SECONDS", 0.05)
 
 

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from models import store as store_module
+from models import store_connection
 from models.conversation import Participant, Place, Step, moment
 from models.errors import Unavailable
-from models.store import OLDEST, Advance, Cursor, SchemaTooNew, Store, Taken, UriRefused, new_id
+from models.store import OLDEST, Advance, Cursor, Store, Taken, UriRefused, new_id
 from tests.store.cast import LENA, MAYA, NILS, NOON, OMAR, conversation, identity, message
 
 DAY = timedelta(days=1)
@@ -37,12 +38,6 @@ async def test_two_first_starts_at_once_agree_on_the_epoch(engine_uri, database_
         for store in stores:
             store.close()
     assert one == other
-
-
-async def test_a_newer_schema_is_refused_in_words(store):
-    await store._db.meta.update_one({"_id": "schema"}, {"$set": {"version": 99}})
-    with pytest.raises(SchemaTooNew, match="99"):
-        await store.prepare()
 
 
 @pytest.mark.parametrize("uri", ["mongodb://", "mongodb://localhost:port"])
@@ -117,7 +112,7 @@ async def test_what_is_not_there_is_none(store):
 @pytest.fixture
 async def far_store(store, open_store, proxy, engine_uri, monkeypatch):
     """A store whose way to the database is the proxy. It gives up sooner than others."""
-    monkeypatch.setattr(store_module, "OPERATION_MILLISECONDS", 1000)
+    monkeypatch.setattr(store_connection, "OPERATION_MILLISECONDS", 1000)
     return await open_store(proxy.uri(engine_uri))
 
 
