@@ -21,7 +21,7 @@ from tornado.netutil import bind_sockets
 
 from handlers.base import Parts
 from handlers.languages import LANGUAGES, spoken
-from handlers.routes import application
+from handlers.listener import listener
 from models import checks, logs
 from models.accounts import Accounts
 from models.commandline import (
@@ -62,10 +62,6 @@ IMPOSSIBLE: Final = 2  # exit status: an unknown setting or an impossible value,
 STOP_SECONDS: Final = 9.5  # CONTRACT section 1: it has stopped within 10
 GOODBYE_SECONDS: Final = 1.0  # for clients to answer the close of their socket
 RESTARTING: Final = 1012  # RFC 6455 registry: service restart
-
-HEADER_BYTES: Final = 16 * 1024
-IDLE_SECONDS: Final = 60.0  # Tornado's own are an hour for headers and none for bodies
-BODY_SECONDS: Final = 30.0
 
 logger = logging.getLogger("shopbell.server")
 
@@ -232,16 +228,10 @@ async def serve(settings: Settings) -> int:
 
 
 def http_server(shop: Shop, stopping: "Stopping") -> HTTPServer:
-    """The doors, with bounds on what anybody may send and how slowly."""
+    """The doors, ready to be opened."""
     for code in LANGUAGES:
         spoken(code)  # now, and not while somebody waits for the first page in it
-    parts = Parts(shop, lambda: not stopping.asked.is_set())
-    return HTTPServer(
-        application(parts),
-        max_header_size=HEADER_BYTES,
-        idle_connection_timeout=IDLE_SECONDS,
-        body_timeout=BODY_SECONDS,
-    )
+    return listener(Parts(shop, lambda: not stopping.asked.is_set()))
 
 
 async def stop_politely(server: HTTPServer, shop: Shop) -> None:

@@ -6,14 +6,16 @@ Closed by default: a handler turns strangers away unless it says ``public = True
 import asyncio
 import logging
 import re
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar, cast
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from msgspec import Struct
 from tornado import httputil, web
+from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 
 from handlers import refusals
@@ -41,6 +43,7 @@ from models.preferences import Preferences
 from models.shop import Shop
 
 BODY_BYTES: Final = 64 * 1024  # CONTRACT section 5
+DROPPED_BYTES: Final = 1024 * 1024  # of a larger one that are read, for its sender to hear why
 LENGTH_DIGITS: Final = 16  # Python refuses to read a number of some thousands
 FORM_FIELDS: Final = 100
 ANSWER_SECONDS: Final = 4.8  # CONTRACT section 4: `unavailable` within 5 s
@@ -177,7 +180,7 @@ class BaseHandler(web.RequestHandler):
         self.address = ""
         self.has_cookie_session = False
         self._body = bytearray()
-        self._body_too_large = False
+        self._body_bytes = 0
 
     @property
     def parts(self) -> Parts:
@@ -192,6 +195,8 @@ class BaseHandler(web.RequestHandler):
     # --- Before the door opens ------------------------------------------------------------------
 
     def prepare(self) -> None:
+        # The length is counted here: the server would cut off who sends too much, and not say why.
+        cast(HTTP1Connection, self.request.connection).set_max_body_size(sys.maxsize)
         self.address = self._visitor()
         self._check_length()
         refuse_secrets(self.request)
@@ -227,10 +232,12 @@ class BaseHandler(web.RequestHandler):
             log.warning("browsers come over %s, but public-url is %s", told, settings.origin)
 
     def data_received(self, chunk: bytes) -> None:
-        if len(self._body) + len(chunk) > BODY_BYTES:
-            self._body_too_large = True  # the rest is read and dropped, then it is refused
-        else:
+        self._body_bytes += len(chunk)
+        if self._body_bytes <= BODY_BYTES:
             self._body += chunk
+        elif self._body_bytes > DROPPED_BYTES and not self._finished:
+            refused = TooLarge("A body may have 64 KiB.")
+            self.send_error(413, exc_info=(TooLarge, refused, None))  # and the connection ends
 
     def _visitor(self) -> str:
         """The address of who is asking, behind the proxies that are trusted."""
@@ -324,7 +331,7 @@ class BaseHandler(web.RequestHandler):
     @property
     def body(self) -> bytes:
         """The whole body. Raises ``TooLarge``."""
-        if self._body_too_large:
+        if self._body_bytes > BODY_BYTES:
             raise TooLarge("A body may have 64 KiB.")
         return bytes(self._body)
 

@@ -4,6 +4,7 @@ A shell round ``models/hub.py``'s ``Connection``, which tests can drive without 
 """
 
 import asyncio
+import binascii
 import logging
 import time
 from collections.abc import Awaitable
@@ -11,9 +12,10 @@ from itertools import count
 from typing import Any, Final
 
 from msgspec import Struct
-from tornado.websocket import WebSocketClosedError, WebSocketHandler
+from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol13
 
 from handlers.base import SUBPROTOCOL, BaseHandler, or_not_at_all, within_limit
+from handlers.framing import StrictProtocol
 from models import codec, events
 from models.errors import (
     BadRequest,
@@ -26,6 +28,7 @@ from models.errors import (
 )
 from models.hub import SESSION_ENDED, Connection
 
+KEY_BYTES: Final = 16
 REGISTER_SECONDS: Final = 10  # CONTRACT section 4: else 4408
 SOCKETS: Final = {"Buyer": 10, "Seller": 50}  # open at the same time, of one participant
 SOCKETS_IN_ALL: Final = 2_000
@@ -53,6 +56,8 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         super().prepare()
         if self.request.headers.get("Upgrade", "").lower() != "websocket":
             raise BadRequest("This address is for WebSockets.")
+        if not self._has_key():
+            raise BadRequest("Sec-WebSocket-Key is 16 random bytes in base 64.")
         if not self._is_origin_allowed():
             self.shop.metrics.auth_failed("origin")
             raise Forbidden("Pages of this origin may not connect.")
@@ -69,6 +74,20 @@ class ChatSocket(BaseHandler, WebSocketHandler):
 
     def get_compression_options(self) -> None:
         """None: compressed frames could hide their size, and cost memory a socket."""
+
+    def get_websocket_protocol(self) -> WebSocketProtocol13 | None:
+        protocol = super().get_websocket_protocol()
+        if not isinstance(protocol, WebSocketProtocol13):
+            return None  # another version than 13
+        return StrictProtocol(self, False, protocol.params)
+
+    def _has_key(self) -> bool:
+        """RFC 6455 section 4.2.1, which Tornado does not ask for: who sends less is no browser."""
+        key = self.request.headers.get("Sec-WebSocket-Key", "")
+        try:
+            return len(binascii.a2b_base64(key, strict_mode=True)) == KEY_BYTES
+        except ValueError:
+            return False
 
     def _is_origin_allowed(self) -> bool:
         origin = self.request.headers.get("Origin") or self.request.headers.get(

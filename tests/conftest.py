@@ -356,10 +356,11 @@ async def serve(engine_uri: str, database_name: str, tmp_path: Path) -> AsyncGen
     """Starts servers on this test's database: ``await serve(rate_limits="off", …)``, on a free
     port or on the one that is given.
 
-    Two of them are two processes' worth of server on one database.
+    Two of them are two processes' worth of server on one database. ``patience`` are the seconds
+    that its listener waits for headers and bodies.
     """
     from handlers.base import Parts
-    from handlers.routes import application
+    from handlers.listener import listener
     from models.settings import read_settings
     from models.shop import Shop
     from models.store import Store
@@ -367,7 +368,13 @@ async def serve(engine_uri: str, database_name: str, tmp_path: Path) -> AsyncGen
     running: list[tuple[Served, list[asyncio.Task[None]]]] = []
     before = asyncio.all_tasks()
 
-    async def start(uri: str = engine_uri, *, on_port: int = 0, **settings: str) -> Served:
+    async def start(
+        uri: str = engine_uri,
+        *,
+        on_port: int = 0,
+        patience: Mapping[str, float] | None = None,
+        **settings: str,
+    ) -> Served:
         sockets = bind_sockets(on_port, "127.0.0.1")
         flags = {name.replace("_", "-"): value for name, value in settings.items()}
         read = read_settings({"data-dir": str(tmp_path / "data"), **flags}, {})
@@ -379,7 +386,7 @@ async def serve(engine_uri: str, database_name: str, tmp_path: Path) -> AsyncGen
             shop.close()
             raise
         tasks = [asyncio.ensure_future(work) for work in shop.work().values()]
-        http = HTTPServer(application(Parts(shop)))
+        http = listener(Parts(shop), **(patience or {}))
         http.add_sockets(sockets)
         served = Served(f"http://127.0.0.1:{read.port}", shop, http)
         running.append((served, tasks))

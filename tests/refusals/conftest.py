@@ -3,6 +3,7 @@
 Sockets are opened by the fixtures of ``tests/sockets``.
 """
 
+import asyncio
 import json
 import time
 
@@ -18,6 +19,22 @@ __all__ = ["connect", "join"]
 
 LOGO = b"GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
 SECRET_TEXT = "canary 7f3a91"  # what Maya wrote to Omar, and nobody else may see
+
+LAG_SECONDS = 0.1  # PROMISES S30 to S35: whatever somebody sends
+
+
+class Lag:
+    """The longest turn of the loop, in this process's own time: that of others does not count."""
+
+    def __init__(self) -> None:
+        self.worst = 0.0
+
+    async def watch(self) -> None:
+        while True:
+            begun = time.thread_time()
+            await asyncio.sleep(0)
+            self.worst = max(self.worst, time.thread_time() - begun)
+            await asyncio.sleep(0.002)
 
 
 @pytest.fixture
@@ -78,3 +95,28 @@ def written(shop, database_name, _database_client):
         }
 
     return written
+
+
+# --- Beside hostile input ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def lag():
+    """Measures while the test runs, and fails above the promise."""
+    lag = Lag()
+    task = asyncio.create_task(lag.watch())
+    yield lag
+    task.cancel()
+    assert lag.worst < LAG_SECONDS
+
+
+@pytest.fixture
+async def neighbours(server, join):
+    """Two who talk: ``await neighbours()`` fails where anything came between them."""
+    lena, omar = await join(server, "Buyer", "lena"), await join(server, "Seller", "omar")
+
+    async def talk(text="Hello"):
+        assert await lena.send(omar, text) == await omar.hear("new_message")
+        assert await omar.send(lena, text) == await lena.hear("new_message")
+
+    return talk
