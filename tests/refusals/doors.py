@@ -14,6 +14,7 @@ from typing import Any
 from tornado.web import RequestHandler
 
 from tests.caller import Answer, call
+from tests.contract import NOWHERE
 
 PASSWORD = "correct horse battery"
 IDENTITY_SECRET = "what only the shop's own back end knows"
@@ -103,6 +104,19 @@ DOORS = [
 CLOSED = [door for door in DOORS if door.who != EVERYBODY]
 UNSAFE = [door for door in DOORS if door.is_unsafe]
 READING = [door for door in DOORS if not door.is_unsafe and door.address != "/ws"]
+
+# Data that each event would be taken with, from whoever may.
+SAMPLES: dict[str, dict[str, Any]] = {
+    "register_user": {},
+    "send_message": {"recipient_id": "maya", "recipient_type": "Buyer", "message": "Hello"},
+    "typing": {"recipient_id": "maya", "recipient_type": "Buyer", "is_typing": True},
+    "mark_as_delivered": {"conversation_id": NOWHERE, "seq": 1},
+    "mark_as_read": {"seq": 1},
+    "join_room": {"room": NOWHERE},
+    "leave_room": {"room": NOWHERE},
+    "update_context": {"url": "https://shop.example/", "title": "A mug"},
+    "update_status": {"status": "away"},
+}
 
 
 def ways_of(server: Any) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,6 @@ written.
 
 import json
 import time
-from typing import Any
 
 import pytest
 from msgspec import json as schemas
@@ -25,6 +24,7 @@ from tests.refusals.doors import (
     EVERYBODY,
     ONES_OWN,
     PASSWORD,
+    SAMPLES,
     SELLERS,
     THE_TWO,
     TO_OMAR,
@@ -170,19 +170,6 @@ async def test_the_two_pass(shop, names):
 
 
 # --- Events ---------------------------------------------------------------------------------------
-
-# Data that each event would be taken with, from whoever may.
-SAMPLES: dict[str, dict[str, Any]] = {
-    "register_user": {},
-    "send_message": {"recipient_id": "maya", "recipient_type": "Buyer", "message": "Hello"},
-    "typing": {"recipient_id": "maya", "recipient_type": "Buyer", "is_typing": True},
-    "mark_as_delivered": {"conversation_id": NOWHERE, "seq": 1},
-    "mark_as_read": {"seq": 1},
-    "join_room": {"room": NOWHERE},
-    "leave_room": {"room": NOWHERE},
-    "update_context": {"url": "https://shop.example/", "title": "A mug"},
-    "update_status": {"status": "away"},
-}
 
 
 def id_fields(event):
