@@ -92,7 +92,7 @@ class Parts:
 
     shop: Shop
     is_ready: Callable[[], bool] = lambda: True
-    told_of_scheme: list[str] = field(default_factory=list)
+    warned_of: set[str] = field(default_factory=set)  # what is said once in a life
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ class BaseHandler(web.RequestHandler):
         self.address = self._visitor()
         self._check_length()
         refuse_secrets(self.request)
-        self._compare_scheme()
+        self._look_at_proxy()
         try:
             self._find_who()
         except Unauthorized:
@@ -220,16 +220,33 @@ class BaseHandler(web.RequestHandler):
         if len(length) > LENGTH_DIGITS or int(length) > BODY_BYTES:
             raise TooLarge("A body may have 64 KiB.")
 
-    def _compare_scheme(self) -> None:
-        """A proxy of ours tells how the browser came. ``public-url`` decides over cookies and
-        links all the same; where the two differ, somebody has to set one of them right."""
-        told = self.request.headers.get("X-Forwarded-Proto", "").lower()
-        settings = self.shop.settings
-        if told not in {"http", "https"} or not settings.trusts(self.request.remote_ip or ""):
+    @property
+    def was_forwarded(self) -> bool:
+        """Whether whoever asks says to ask for somebody else."""
+        return bool({"X-Forwarded-For", "Forwarded", "Via"} & self.request.headers.keys())
+
+    @property
+    def is_forwarder_trusted(self) -> bool:
+        return self.shop.settings.trusts(self.request.remote_ip or "")
+
+    def _look_at_proxy(self) -> None:
+        """A proxy of ours tells how the browser came, and for whom it asks. ``public-url`` decides
+        over cookies and links all the same, and nobody else is believed; where that differs from
+        what is told, somebody has to set one of them right."""
+        if not self.is_forwarder_trusted:
+            if "X-Forwarded-For" in self.request.headers:
+                sentence = "X-Forwarded-For comes from %s, which is not in trusted-proxies"
+                self._warn_once("forwarder", sentence, self.request.remote_ip)
             return
-        if told != urlsplit(settings.origin).scheme and not self.parts.told_of_scheme:
-            self.parts.told_of_scheme.append(told)
-            log.warning("browsers come over %s, but public-url is %s", told, settings.origin)
+        told = self.request.headers.get("X-Forwarded-Proto", "").lower()
+        origin = self.shop.settings.origin
+        if told in {"http", "https"} and told != urlsplit(origin).scheme:
+            self._warn_once("scheme", "browsers come over %s, but public-url is %s", told, origin)
+
+    def _warn_once(self, about: str, sentence: str, *values: object) -> None:
+        if about not in self.parts.warned_of:
+            self.parts.warned_of.add(about)
+            log.warning(sentence, *values)
 
     def data_received(self, chunk: bytes) -> None:
         self._body_bytes += len(chunk)

@@ -1,6 +1,6 @@
 """How the server is: for whoever watches it. Nothing here tells of anybody."""
 
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -13,8 +13,14 @@ from models.metrics import CONTENT_TYPE
 
 
 class Health(Struct, frozen=True):
-    """The answer where all is well."""
+    """The answer of a process that lives.
 
+    ``instance`` tells the servers of one shop from others, ``proxy`` whether this request was
+    forwarded, and whether whoever did so is trusted: ``check`` asks for both.
+    """
+
+    instance: str
+    proxy: Literal["none", "trusted", "untrusted"]
     status: str = "ok"
 
 
@@ -43,7 +49,10 @@ class HealthDoor(JsonHandler):
     counted = False
 
     def get(self) -> None:
-        self.answer(Health())
+        proxy: Literal["none", "trusted", "untrusted"] = "none"
+        if self.was_forwarded:
+            proxy = "trusted" if self.is_forwarder_trusted else "untrusted"
+        self.answer(Health(self.shop.settings.instance, proxy))
 
 
 class ReadyDoor(JsonHandler):
@@ -83,8 +92,7 @@ class MetricsDoor(JsonHandler):
     def _is_from_here(self) -> bool:
         """Whether the visitor is this machine itself. A proxy on it that nobody trusts brings
         strangers under its own address; it shows by what it adds."""
-        forwarded = {"X-Forwarded-For", "Forwarded", "Via"} & self.request.headers.keys()
-        if forwarded and not self.shop.settings.trusts(self.request.remote_ip or ""):
+        if self.was_forwarded and not self.is_forwarder_trusted:
             return False
         visitor = parsed(self.address)
         return visitor is not None and visitor.is_loopback

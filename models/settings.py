@@ -5,6 +5,7 @@ the README's table read it. How files are kept safe is in ``data_dir.py``, the c
 ``commandline.py``.
 """
 
+import hmac
 import re
 import secrets
 from collections.abc import Mapping
@@ -222,6 +223,11 @@ class Settings:
     def secure(self) -> bool:
         """Whether browsers come over TLS: then cookies are Secure and sockets ``wss``."""
         return self.origin.startswith("https://")
+
+    @property
+    def instance(self) -> str:
+        """Tells this shop's servers from others, and nothing of the secret that it is made of."""
+        return hmac.digest(self.secret.encode(), b"instance", "sha256").hex()[:16]
 
     @property
     def origins(self) -> tuple[str, ...]:
