@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from models import data_dir
+from models.disk import disk_is_low
 from models.options import SettingsError
 from models.settings import SECRET_FILES, Settings
 from models.store import Greeting
@@ -22,9 +23,6 @@ WIRE_8_0: Final = 25
 
 CLOCK_SLACK: Final = timedelta(seconds=30)  # as much as a token's issuer may be ahead
 BUILT_IN: Final = 2026  # a clock before this year has never been set
-
-FREE_BYTES: Final = 1024**3
-FREE_SHARE: Final = 0.05
 
 
 def faults_of_program() -> list[str]:
@@ -64,15 +62,6 @@ def faults_of_database(
             f"The clock is behind what is stored: the newest is of {newest:%Y-%m-%d %H:%M}."
         )
     return found
-
-
-def disk_is_low(directory: Path) -> bool:
-    """Whether there is too little room left for a database to write in peace."""
-    try:
-        disk = shutil.disk_usage(directory)
-    except OSError:
-        return False  # it is not there yet, or somebody else has to tell
-    return disk.free < min(FREE_BYTES, disk.total * FREE_SHARE)
 
 
 def _open_to_the_network(settings: Settings) -> Iterator[str]:

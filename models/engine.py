@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
+from models.disk import disk_is_low
 from models.engine_home import (
     GLANCE_SECONDS,
     USER,
@@ -108,6 +109,7 @@ class Engine:
         """Keeps the database alive until ``stop``: a task for the whole life of the server.
 
         A child that died or missed several probes is replaced, after a back-off, on the same port.
+        On a full disk that is in vain, so it is replaced as soon as there is room again.
         """
         pause, ceiling = RESTART_SECONDS
         while not self._is_stopping:
@@ -120,17 +122,17 @@ class Engine:
             logger.warning("The embedded database %s; restart in %.1f s.", trouble, pause)
             try:
                 await self._child.end(grace=0)  # it is dead or hangs: politeness is lost on it
-                await asyncio.sleep(pause)
+                await self._pause(pause)
                 await self._serve()
             except (EngineError, OSError) as error:  # OSError: a full disk takes no record
                 if not self._is_stopping:
                     logger.warning("The restart failed: %s", error)
             pause = min(2 * pause, ceiling)
 
-    async def stop(self) -> None:
-        """Ends the child, politely while ``STOP_SECONDS`` last, and frees the data directory."""
+    async def stop(self, grace: float = STOP_SECONDS) -> None:
+        """Ends the child, politely for ``grace`` seconds, and frees the data directory."""
         self._is_stopping = True
-        await self._child.end(grace=STOP_SECONDS)
+        await self._child.end(grace=grace)
         self._child.free_port()
         if self._lock is not None:
             os.close(self._lock)
@@ -186,6 +188,15 @@ class Engine:
             self._failure = repr(error)[:FAILURE_CHARACTERS]
             return False
         return True
+
+    async def _pause(self, seconds: float) -> None:
+        """Waits before a restart, but not while room comes back to a disk that had none."""
+        deadline = time.monotonic() + seconds
+        was_low = disk_is_low(self._home.data_dir)
+        while not self._is_stopping and time.monotonic() < deadline:
+            if was_low and not disk_is_low(self._home.data_dir):
+                return
+            await asyncio.sleep(min(GLANCE_SECONDS, max(0, deadline - time.monotonic())))
 
     async def _until_unwell(self) -> str:
         """Returns what is wrong with the child, as soon as something is."""

@@ -14,6 +14,7 @@ write. What must hold, whatever fails in between:
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import random
 import time
@@ -115,7 +116,7 @@ class Journal:
     """Numbers and stores messages and moves watermarks, in rounds.
 
     The ledger tells of messages, ``on_marked`` is told of watermarks: in order, and before whoever
-    asked gets the answer. It may not wait.
+    asked gets the answer. It may not wait. While ``has_room`` says no, nothing new is stored.
     """
 
     def __init__(
@@ -125,12 +126,14 @@ class Journal:
         metrics: Metrics,
         *,
         now: Callable[[], float] = time.time,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         self.on_marked: Callable[[Marked], None] = lambda marked: None
         self._store = store
         self._ledger = ledger
         self._metrics = metrics
         self._now = now
+        self._has_room = has_room
         self._drafts: list[_Waiting] = []
         self._marks: list[_Mark] = []
         self._doubtful: dict[_Name, float | None] = {}  # unknown outcomes, and until when
@@ -236,6 +239,10 @@ class Journal:
             if waiting.since < overdue:
                 _refuse(waiting.future, Unavailable())  # whoever waited has been told so already
         fresh = await self._without_repeats([w for w in drafts if not w.future.done()])
+        if not self._has_room():
+            for waiting in itertools.chain(*fresh):
+                _refuse(waiting.future, Unavailable("The disk is nearly full. Please try later."))
+            return
         if not fresh:
             return
         numbered = await self._numbered(fresh)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from models import store_schema
-from models.checks import disk_is_low
+from models.disk import disk_is_low
 from models.errors import Unavailable
 from models.metrics import Metrics
 from models.store import Store

@@ -8,6 +8,7 @@ from typing import Any, Final
 from models.accounts import Accounts
 from models.availability import Availability
 from models.chat import Chat
+from models.disk import disk_is_low
 from models.errors import Unavailable
 from models.guests import Guests
 from models.history import History
@@ -46,7 +47,14 @@ class Shop:
         self.tokens = Tokens(settings.secret, settings.identity_secret)
         self.accounts = Accounts(store, self.tokens, self.pace)
         self.ledger = Ledger(store, now=now)
-        self.journal = Journal(store, self.ledger, self.metrics, now=now)
+        files = settings.data_dir if settings.mongodb_uri is None else None
+        self.journal = Journal(
+            store,
+            self.ledger,
+            self.metrics,
+            now=now,
+            has_room=lambda: files is None or not disk_is_low(files),
+        )
         presence = Presence()
         self.preferences = Looks(store, now=now)
         self.history = History(store, self.ledger, presence)
@@ -68,7 +76,6 @@ class Shop:
         )
         self.accounts.on_revoked = self.hub.close_refused
         self.pace.on_limit = self.metrics.limited
-        files = settings.data_dir if settings.mongodb_uri is None else None
         self.readiness = Readiness(store, self.metrics, files)
         self._measure()
 

@@ -95,8 +95,8 @@ async def test_another_schema_is_not_ready(server):
 
 async def test_a_full_disk_is_not_ready(server, monkeypatch):
     """O1. Fails when the free room is not asked for."""
-    monkeypatch.setattr("models.checks.FREE_BYTES", 1024**5)  # nobody has so much
-    monkeypatch.setattr("models.checks.FREE_SHARE", 1.0)
+    monkeypatch.setattr("models.disk.FREE_BYTES", 1024**5)  # nobody has so much
+    monkeypatch.setattr("models.disk.FREE_SHARE", 1.0)
     server.shop.readiness._directory = server.shop.settings.data_dir
     assert await failing(server) == {"disk": "The disk is nearly full."}
 

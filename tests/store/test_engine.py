@@ -351,3 +351,20 @@ async def test_a_taken_port_is_exchanged_for_another(engine, monkeypatch):
         uri = await engine.start()
     assert f":{taken}/" not in uri
     await probe(uri)
+
+
+async def test_a_restart_waits_no_longer_once_a_full_disk_has_room(engine, monkeypatch):
+    """P16. Fails when the back-off is slept through."""
+    is_low = True
+    monkeypatch.setattr("models.engine.disk_is_low", lambda directory: is_low)
+    monkeypatch.setattr("models.engine.RESTART_SECONDS", (60.0, 60.0))
+    uri = await engine.start()
+    watch = asyncio.create_task(engine.watch())
+    first = engine.pid
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: EngineHome(engine._home.data_dir).read_record() is None)
+    assert engine.pid is None
+    is_low = False
+    await until_replaced(engine, uri, first)
+    await engine.stop()
+    await asyncio.wait_for(watch, 1)

@@ -797,3 +797,17 @@ def scenario(open_shop, io_loop):
 @given(steps=st.lists(STEPS, min_size=5, max_size=20))
 def test_whatever_happens_the_order_is_dense_and_nothing_is_lost_or_doubled(scenario, steps):
     scenario(steps)
+
+
+async def test_on_a_full_disk_nothing_new_is_stored_and_a_repeat_is_still_answered(shop):
+    """P16. Fails when a round does not ask for room."""
+    await shop.append(draft("One", client_id="c1"))
+    shop.journal._has_room = lambda: False
+    refused = shop.journal.append(draft("Two", client_id="c2"))
+    with pytest.raises(Unavailable, match="disk"):
+        await asyncio.wait_for(refused, 5)
+    again = await asyncio.wait_for(shop.append(draft("One", client_id="c1")), 5)
+    assert again.duplicate
+    shop.journal._has_room = lambda: True
+    stored = await asyncio.wait_for(shop.append(draft("Two", client_id="c2")), 5)
+    assert (stored.message.seq, stored.duplicate) == (2, False)
