@@ -8,20 +8,21 @@ import errno
 import getpass
 import logging
 import os
-import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from handlers.base import Parts
+from handlers.gate import Gate, raise_descriptor_limit
 from handlers.languages import LANGUAGES, spoken
 from handlers.listener import listener
+from handlers.stopping import WRONG, Stopping, stop_politely
 from models import checks, logs
 from models.accounts import Accounts
 from models.commandline import (
@@ -40,7 +41,7 @@ from models.commandline import (
 from models.conversation import Participant
 from models.demo import prepare_demo
 from models.engine import Engine, EngineError, running_uri
-from models.errors import ChatError, Invalid, Unavailable
+from models.errors import ChatError, Invalid
 from models.options import SettingsError
 from models.pace import Pace
 from models.passwords import PASSWORD_CHARACTERS, checked_password
@@ -56,12 +57,8 @@ from models.store import (
 )
 from models.tokens import Tokens
 
-WRONG: Final = 1  # exit status: it was understood, and could not be done
 IMPOSSIBLE: Final = 2  # exit status: an unknown setting or an impossible value, nothing was started
 
-STOP_SECONDS: Final = 9.5  # CONTRACT section 1: it has stopped within 10
-GOODBYE_SECONDS: Final = 1.0  # for clients to answer the close of their socket
-RESTARTING: Final = 1012  # RFC 6455 registry: service restart
 
 logger = logging.getLogger("shopbell.server")
 
@@ -74,7 +71,8 @@ def main(arguments: Sequence[str]) -> int:
         logs.set_up(settings.log_format, level=logging.INFO if is_server else logging.WARNING)
         if faults := checks.faults_of_program():
             return _refused(*faults)
-        return asyncio.run(_done(command, settings))
+        status = asyncio.run(_done(command, settings))
+        return _left(status) if is_server else status
     except SettingsError as error:
         return _refused(str(error), status=IMPOSSIBLE)
     except UriRefused as error:
@@ -202,6 +200,7 @@ async def opened_store(settings: Settings) -> AsyncIterator[Store]:
 async def serve(settings: Settings) -> int:
     """Runs the server until it is told to stop, and returns the exit status."""
     stopping = Stopping()
+    raise_descriptor_limit()
     sockets = listening_sockets(settings)
     settings = settings.listening_on(sockets[0].getsockname()[1]).with_secrets()
     async with AsyncExitStack() as parts:
@@ -209,7 +208,7 @@ async def serve(settings: Settings) -> int:
         if uri is None:
             engine = Engine(settings.data_dir, create_user=create_user, probe=probe)
             uri = await engine.start()
-            parts.push_async_callback(engine.stop)
+            parts.push_async_callback(lambda: engine.stop(stopping.engine_seconds))
             stopping.run_beside(engine.watch(), "engine")
         shop = Shop(settings, Store(uri, settings.database))
         parts.callback(shop.close)
@@ -219,42 +218,27 @@ async def serve(settings: Settings) -> int:
         if settings.demo:
             await prepare_demo(shop)
         server = http_server(shop, stopping)
-        server.add_sockets(sockets)
+        gate = Gate(server, sockets)
         if not stopping.asked.is_set():
             _say(ready_line(settings))
         await stopping.asked.wait()
-        await stop_politely(server, shop)
+        await stop_politely(gate, server, shop)
     return stopping.status
 
 
-def http_server(shop: Shop, stopping: "Stopping") -> HTTPServer:
+def _left(status: int) -> int:
+    """Ends the process. The interpreter would wait for threads of the driver that wait, up to five
+    seconds, for a database that hangs."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(status)
+
+
+def http_server(shop: Shop, stopping: Stopping) -> HTTPServer:
     """The doors, ready to be opened."""
     for code in LANGUAGES:
         spoken(code)  # now, and not while somebody waits for the first page in it
     return listener(Parts(shop, lambda: not stopping.asked.is_set()))
-
-
-async def stop_politely(server: HTTPServer, shop: Shop) -> None:
-    """Nothing new comes in, what was accepted is stored and answered, then the sockets go."""
-    server.stop()
-    try:
-        await shop.drain()
-    except Unavailable:
-        logger.warning("The database does not answer; the next start finds what was stored.")
-    await _until(lambda: shop.hub.is_quiet)
-    for connection in shop.hub.everybody():
-        connection.close(RESTARTING, "the server restarts")
-    await _until(lambda: not shop.hub.count)
-    with suppress(TimeoutError):
-        await asyncio.wait_for(server.close_all_connections(), GOODBYE_SECONDS)
-
-
-async def _until(is_so: Callable[[], bool]) -> None:
-    """Waits for what clients do in their own time, but not for long."""
-    loop = asyncio.get_running_loop()
-    limit = loop.time() + GOODBYE_SECONDS
-    while not is_so() and loop.time() < limit:  # noqa: ASYNC110  # asked twice in a life
-        await asyncio.sleep(0.02)
 
 
 def listening_sockets(settings: Settings) -> list[socket.socket]:
@@ -279,52 +263,6 @@ def ready_line(settings: Settings) -> str:
 
 class PortTaken(Exception):
     """Somebody else listens where we were to listen."""
-
-
-class Stopping:
-    """When the server has to stop, and with which exit status.
-
-    The first SIGTERM or SIGINT asks for it, the second one ends the process at once; so does the
-    end of the time that stopping may take. What runs beside is for the whole life of the server: if
-    it fails, the server stops as well.
-    """
-
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
-        self.status = 0
-        self._beside: set[asyncio.Task[None]] = set()
-        self._loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._heed, number)
-
-    def run_beside(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        """Starts a task; it is cancelled with the loop."""
-        task = self._loop.create_task(work, name=name)
-        self._beside.add(task)
-        task.add_done_callback(self._notice)
-
-    def ask(self) -> None:
-        """Asks for the stop, as a signal does."""
-        if not self.asked.is_set():
-            self.asked.set()
-            self._loop.call_later(STOP_SECONDS, self._force, "Stopping took too long.")
-
-    def _heed(self, number: signal.Signals) -> None:
-        if self.asked.is_set():
-            self._force(f"A second {number.name} came.")
-        logger.info("Stopping, as %s came.", number.name)
-        self.ask()
-
-    def _notice(self, task: asyncio.Task[None]) -> None:
-        self._beside.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            logger.critical("%s failed; the server stops.", task.get_name(), exc_info=error)
-            self.status = WRONG
-            self.ask()
-
-    def _force(self, why: str) -> None:
-        logger.warning("%s The process ends at once.", why)
-        os._exit(WRONG)  # the embedded database goes with us
 
 
 # --- Saying things --------------------------------------------------------------------------------

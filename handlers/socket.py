@@ -25,6 +25,7 @@ from models.errors import (
     Invalid,
     NotRegistered,
     RateLimited,
+    Unavailable,
 )
 from models.hub import SESSION_ENDED, Connection
 
@@ -58,6 +59,8 @@ class ChatSocket(BaseHandler, WebSocketHandler):
             raise BadRequest("This address is for WebSockets.")
         if not self._has_key():
             raise BadRequest("Sec-WebSocket-Key is 16 random bytes in base 64.")
+        if not self.parts.is_ready():  # it came on a connection from before the stop
+            raise Unavailable("The server is restarting. Please try again.")
         if not self._is_origin_allowed():
             self.shop.metrics.auth_failed("origin")
             raise Forbidden("Pages of this origin may not connect.")

@@ -186,7 +186,7 @@ class Store:
 
     def close(self) -> None:
         self.breaker.close()
-        self._mongo.close()
+        store_connection.close(self._mongo)
 
     # --- Messages -------------------------------------------------------------------------------
 

@@ -1,14 +1,15 @@
-"""The kill loop: real processes die under load, and come back."""
+"""Real processes die, or are stopped, under load, and come back."""
 
 import asyncio
 import random
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 from tests.chaos.history import History
 from tests.chaos.people import Device, read_all
-from tests.chaos.processes import Part, running
+from tests.chaos.processes import Part, ServerProcess, running
 
 WRITERS: Final = ["maya", "lena", "nina", "tara", "vera", "rosa", "dora", "cora"]
 PARTS: Final[tuple[Part, ...]] = ("server", "engine", "both")
@@ -18,8 +19,45 @@ OMAR: Final = ("Seller", "omar")
 async def kill_loop(
     directory: Path, chance: random.Random, *, kills: int, note: Callable[[str], None] = print
 ) -> History:
-    """Eight people write to Omar, every second one by HTTP, while ``kills`` times the server, its
-    database or both are killed; then all is read again by everybody. Returns what happened."""
+    """``kills`` times the server, its database or both are killed under load. Returns what
+    happened."""
+
+    async def kill(server: ServerProcess, history: History) -> None:
+        for number in range(kills):
+            await _some_more(history)
+            await asyncio.sleep(chance.uniform(0, 0.5))
+            part = PARTS[number % 3]
+            await server.kill(part)
+            note(f"kill {number + 1} of {kills}: {part}, {history.acknowledged} acknowledged")
+
+    return await under_load(directory, kill)
+
+
+async def restart_loop(
+    directory: Path, *, restarts: int, seconds: float, note: Callable[[str], None] = print
+) -> History:
+    """Every few ``seconds`` the server is stopped politely under load and started again; each stop
+    must end with status 0. Returns what happened."""
+
+    async def restart(server: ServerProcess, history: History) -> None:
+        for number in range(restarts):
+            begun = time.monotonic()
+            await _some_more(history)
+            await asyncio.sleep(seconds - (time.monotonic() - begun))
+            begun = time.monotonic()
+            assert await server.stop() == 0, server.log.read_text()[-2_000:]
+            took = time.monotonic() - begun
+            await server.start()
+            note(f"restart {number + 1} of {restarts}: {took:.1f} s to stop")
+
+    return await under_load(directory, restart)
+
+
+async def under_load(
+    directory: Path, strike: Callable[[ServerProcess, History], Awaitable[None]]
+) -> History:
+    """Eight people write to Omar, every second one by HTTP, while ``strike`` does its worst to the
+    server; then all is read again by everybody. Returns what happened."""
     history = History()
     async with running(directory) as server:
         readers = [
@@ -37,12 +75,7 @@ async def kill_loop(
                 asyncio.ensure_future(_write(writer, "http" if number % 2 else "socket", enough))
                 for number, writer in enumerate(writers)
             ]
-            for kill in range(kills):
-                await _some_more(history)
-                await asyncio.sleep(chance.uniform(0, 0.5))
-                part = PARTS[kill % 3]
-                await server.kill(part)
-                note(f"kill {kill + 1} of {kills}: {part}, {history.acknowledged} acknowledged")
+            await strike(server, history)
             enough.set()
             async with asyncio.timeout(60):
                 await asyncio.gather(*writing)

@@ -102,6 +102,10 @@ class ServerProcess:
         if self._process is None or self._process.returncode is not None:
             return None if self._process is None else self._process.returncode
         self._process.terminate()
+        return await self.ended(seconds)
+
+    async def ended(self, seconds: float = STOP_SECONDS) -> int | None:
+        """The exit status of one that was told to stop; it is killed where that takes longer."""
         try:
             async with asyncio.timeout(seconds):
                 status: int = await self._process.wait()

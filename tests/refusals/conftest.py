@@ -97,7 +97,7 @@ def written(shop, database_name, _database_client):
     return written
 
 
-# --- Beside hostile input ---------------------------------------------------------------------------
+# --- Beside hostile input -----------------------------------------------------------------------
 
 
 @pytest.fixture
