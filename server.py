@@ -13,6 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from tornado.httpserver import HTTPServer
@@ -25,13 +26,16 @@ from handlers.listener import listener
 from handlers.stopping import WRONG, Stopping, stop_politely
 from models import checks, logs
 from models.accounts import Accounts
+from models.backup import BackupRefused, back_up, checked_backup, mark_of_secret, restore
 from models.commandline import (
     AddSeller,
+    Backup,
     Check,
     Command,
     DisableSeller,
     EnableSeller,
     Help,
+    Restore,
     Serve,
     SetPassword,
     Token,
@@ -40,12 +44,12 @@ from models.commandline import (
 )
 from models.conversation import Participant
 from models.demo import prepare_demo
-from models.engine import Engine, EngineError, running_uri
+from models.engine import Engine, EngineError, has_database, running_uri
 from models.errors import ChatError, Invalid
 from models.options import SettingsError
 from models.pace import Pace
 from models.passwords import PASSWORD_CHARACTERS, checked_password
-from models.settings import Settings
+from models.settings import SECRET_FILES, Settings
 from models.shop import Shop
 from models.store import (
     RestoreUnfinished,
@@ -79,7 +83,7 @@ def main(arguments: Sequence[str]) -> int:
         return _refused(f"The database's URI is wrong: {error}", status=IMPOSSIBLE)
     except ChatError as error:
         return _refused(error.message)
-    except (EngineError, PortTaken, SchemaTooNew, RestoreUnfinished) as error:
+    except (EngineError, PortTaken, SchemaTooNew, RestoreUnfinished, BackupRefused) as error:
         return _refused(str(error))
     except KeyboardInterrupt:
         return _refused("Stopped.")
@@ -113,6 +117,10 @@ async def _done(command: Command, settings: Settings) -> int:
             async with opened_accounts(settings) as accounts:
                 await accounts.set_disabled(id_, False)
             _say(f"{id_} can sign in again.")
+        case Backup(file=file):
+            await write_backup(file, settings)
+        case Restore(file=file):
+            await put_backup_back(file, settings)
     return 0
 
 
@@ -148,6 +156,32 @@ async def check(settings: Settings) -> int:
     return WRONG if faults else 0
 
 
+async def write_backup(path: Path, settings: Settings) -> None:
+    """Writes a backup, also of a server that is running. Raises ``BackupRefused``."""
+    if settings.mongodb_uri is None and not has_database(settings.data_dir):
+        raise BackupRefused(f"There is no database in {settings.data_dir}.")
+    async with opened_store(settings, is_to_serve=False) as store:
+        await back_up(store.archive, path, secret=settings.known_secret())
+    _say(f"{path} holds all that is stored. The secrets are not in it: keep a copy of them apart.")
+
+
+async def put_backup_back(path: Path, settings: Settings) -> None:
+    """Restores a backup into an empty place. Raises ``BackupRefused``."""
+    is_embedded = settings.mongodb_uri is None
+    if is_embedded and await running_uri(settings.data_dir):
+        raise BackupRefused(f"A server runs on {settings.data_dir}; stop it first.")
+    with checked_backup(path) as backup:
+        async with opened_store(settings, is_to_serve=False) as store:
+            await restore(store.archive, backup, alone=is_embedded)
+        header = backup.contents.header
+    _say(f"All is as it was at {header.begun_at:%Y-%m-%d %H:%M} UTC. Sellers sign in anew.")
+    if header.secret != mark_of_secret(settings.known_secret()):
+        _warn(
+            f"{settings.data_dir / SECRET_FILES[0]} is not the one that signed the tokens of this"
+            " backup: put that in its place before you start, or guests cannot come back."
+        )
+
+
 def asked_password() -> str:
     """A new password, typed twice at a terminal, else the first line of standard input.
 
@@ -179,9 +213,10 @@ async def opened_accounts(settings: Settings) -> AsyncIterator[Accounts]:
 
 
 @asynccontextmanager
-async def opened_store(settings: Settings) -> AsyncIterator[Store]:
+async def opened_store(settings: Settings, *, is_to_serve: bool = True) -> AsyncIterator[Store]:
     """The shop's database for the while of a command: the one that ``settings`` name, the embedded
-    one of the server that is running, or else the embedded one, started for it."""
+    one of the server that is running, or else the embedded one, started for it. One that is not to
+    serve is left as it is."""
     async with AsyncExitStack() as parts:
         uri = settings.mongodb_uri or await running_uri(settings.data_dir)
         if uri is None:
@@ -190,7 +225,8 @@ async def opened_store(settings: Settings) -> AsyncIterator[Store]:
             parts.push_async_callback(engine.stop)
         store = Store(uri, settings.database)
         parts.callback(store.close)
-        await store.prepare()
+        if is_to_serve:
+            await store.prepare()
         yield store
 
 
@@ -273,9 +309,13 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _refused(*sentences: str, status: int = WRONG) -> int:
+def _warn(*sentences: str) -> None:
     for sentence in sentences:
         sys.stderr.write(f"server.py: {' '.join(sentence.split())}\n")
+
+
+def _refused(*sentences: str, status: int = WRONG) -> int:
+    _warn(*sentences)
     return status
 
 

@@ -7,6 +7,7 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -20,6 +21,7 @@ from models.options import (
     one_of,
     option,
     read_options,
+    some_path,
     some_text,
     usage_of,
     whole_number,
@@ -98,6 +100,26 @@ class Token:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Backup:
+    """Writes all that is stored into a file, also while the server runs. The secrets in data-dir
+    are not in it: keep a copy of them apart."""
+
+    file: Path = option(  # noqa: RUF009 a field, as by dataclasses.field
+        MISSING, "where to; one that is there is replaced", some_path, bare=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restore:
+    """Puts a backup back, into an empty database only and while no server runs. Clients load their
+    conversations anew, sellers sign in anew."""
+
+    file: Path = option(  # noqa: RUF009 a field, as by dataclasses.field
+        MISSING, "a backup", some_path, bare=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Check:
     """Says what is wrong with settings, database and clock; exit status 1 if anything is."""
 
@@ -107,7 +129,18 @@ class Help:
     """Prints this help."""
 
 
-Command = Serve | AddSeller | SetPassword | DisableSeller | EnableSeller | Token | Check | Help
+Command = (
+    Serve
+    | AddSeller
+    | SetPassword
+    | DisableSeller
+    | EnableSeller
+    | Token
+    | Backup
+    | Restore
+    | Check
+    | Help
+)
 
 COMMANDS: Final[dict[str, type[Command]]] = {
     "serve": Serve,
@@ -116,6 +149,8 @@ COMMANDS: Final[dict[str, type[Command]]] = {
     "disable-seller": DisableSeller,
     "enable-seller": EnableSeller,
     "token": Token,
+    "backup": Backup,
+    "restore": Restore,
     "check": Check,
     "help": Help,
 }

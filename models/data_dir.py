@@ -41,7 +41,7 @@ def kept_once(path: Path, make: Callable[[], str]) -> str:
             os.link(draft, path)
     finally:
         draft.unlink()
-    _sync(path.parent)
+    sync(path.parent)
     return read(path)
 
 
@@ -65,7 +65,7 @@ def _written_draft(path: Path, text: str) -> Path:
     return draft
 
 
-def _sync(directory: Path) -> None:
+def sync(directory: Path) -> None:
     """Makes the names in a directory survive a power cut."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:

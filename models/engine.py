@@ -22,11 +22,12 @@ from models.engine_home import (
     EngineBusy,
     EngineError,
     EngineHome,
+    has_database,
     running_uri,
 )
 from models.engine_process import STOP_SECONDS, EngineProcess, PortTaken, end_orphan
 
-__all__ = ["Engine", "EngineBusy", "EngineError", "running_uri"]
+__all__ = ["Engine", "EngineBusy", "EngineError", "has_database", "running_uri"]
 
 logger = logging.getLogger("shopbell.engine")
 

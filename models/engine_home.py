@@ -180,6 +180,11 @@ def knock(port: int) -> bool:
     return True
 
 
+def has_database(data_dir: Path) -> bool:
+    """Whether an embedded database was ever made in ``data_dir``."""
+    return EngineHome(data_dir).database.exists()
+
+
 async def running_uri(data_dir: Path) -> str | None:
     """The way to the database of the server that lives on ``data_dir``; None if no server does.
 

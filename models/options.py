@@ -8,6 +8,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, field, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -56,6 +57,12 @@ def some_text(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be empty")
     return text.strip()
+
+
+def some_path(text: str) -> Path:
+    if "\0" in text:
+        raise ValueError("is no file")
+    return Path(some_text(text)).expanduser()
 
 
 def one_of(*choices: str) -> Callable[[str], str]:

@@ -250,6 +250,15 @@ class Settings:
         _check_secrets_differ(settings)
         return settings
 
+    def known_secret(self) -> str | None:
+        """The secret that was given, or the one that lies in ``data_dir``; none is made."""
+        if self.secret:
+            return self.secret
+        try:
+            return data_dir.read(self.data_dir / SECRET_FILES[0]).strip()
+        except OSError:
+            return None
+
     def _kept_secret(self, name: str) -> str:
         path = self.data_dir / name
         try:

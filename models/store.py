@@ -25,6 +25,7 @@ from models.conversation import Conversation, Participant, Place, Step, StoredMe
 from models.errors import Unavailable
 from models.picture import Picture
 from models.preferences import Preferences
+from models.store_archive import Archive
 from models.store_connection import (
     DUPLICATE_KEY,
     Taken,
@@ -133,6 +134,7 @@ class Store:
         self._mongo = connected(uri)
         self._name = database
         self._db = self._mongo[database]
+        self.archive = Archive(self._db)
         seconds = store_connection.OPERATION_MILLISECONDS / 1000
         self.breaker = Breaker(self._ask, places=store_connection.PLACES, seconds=seconds)
 

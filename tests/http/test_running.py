@@ -169,7 +169,7 @@ def start(provisioned, data_dir):
         ("--address=999.1.1.1",),
         ("--address=203.0.113.7",),
         ("--mongodb-uri=mongodb://127.0.0.1:99999",),
-        ("backup", "file"),
+        ("backup",),
         ("token", "b1", "--type=buyer"),
         ("add-seller", "o m", "--name=Omar"),
     ],

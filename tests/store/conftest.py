@@ -67,7 +67,8 @@ class Process:
 
 @pytest.fixture
 async def open_shop(engine_uri, database_name, tmp_path):
-    """Opens shops on this test's database: ``await open_shop(uri)``. Two are two processes.
+    """Opens shops on this test's database, or on another: ``await open_shop(uri)``. Two are two
+    processes.
 
     ``asleep`` names what does not run in it: ``journal``, ``ledger``, ``clock``, ….
     """
@@ -75,8 +76,8 @@ async def open_shop(engine_uri, database_name, tmp_path):
     settings = settings.with_secrets()
     opened = []
 
-    async def open_shop(uri=engine_uri, *, asleep=(), **options):
-        process = Process(Shop(settings, Store(uri, database_name), **options))
+    async def open_shop(uri=engine_uri, *, database=database_name, asleep=(), **options):
+        process = Process(Shop(settings, Store(uri, database), **options))
         opened.append(process)
         await process.shop.open()
         for name, work in process.shop.work().items():

@@ -57,7 +57,7 @@ def test_settings_go_with_any_command_before_or_behind_it():
     ("words", "sentence"),
     [
         (("serv",), "'serv' is no command. Did you mean serve?"),
-        (("backup", "file"), "'backup' is no command."),
+        (("backup",), "FILE is missing: where to; one that is there is replaced."),
         (("check", "x"), "check takes no 'x': check."),
         (("add-seller", "--name=Omar"), "ID is missing: what the seller signs in with."),
         (
