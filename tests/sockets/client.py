@@ -40,6 +40,7 @@ class Client:
         self.type, self.id = type_, id_
         self.ack: Data = {}  # what answered register_user
         self.heard: list[Data] = []
+        self.texts: list[str] = []  # every frame as it came
         self.batches: list[int] = []  # how many events came in each frame
         self._numbers = count(1)
 
@@ -138,6 +139,7 @@ class Client:
         text = await self.socket.read_message()
         if text is None:
             return False
+        self.texts.append(str(text))
         frame = json.loads(text)
         frames = frame if isinstance(frame, list) else [frame]
         self.batches.append(len(frames))
