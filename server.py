@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -34,6 +35,8 @@ from models.commandline import (
     Command,
     DisableSeller,
     EnableSeller,
+    Erase,
+    Export,
     Help,
     Restore,
     Serve,
@@ -45,7 +48,9 @@ from models.commandline import (
 from models.conversation import Participant
 from models.demo import prepare_demo
 from models.engine import Engine, EngineError, has_database, running_uri
+from models.erasure import carried_out, ordered
 from models.errors import ChatError, Invalid
+from models.export import exported
 from models.options import SettingsError
 from models.pace import Pace
 from models.passwords import PASSWORD_CHARACTERS, checked_password
@@ -121,6 +126,10 @@ async def _done(command: Command, settings: Settings) -> int:
             await write_backup(file, settings)
         case Restore(file=file):
             await put_backup_back(file, settings)
+        case Export(id=id_, type=type_):
+            await export(Participant(type_, id_), settings)
+        case Erase(id=id_, type=type_):
+            await erase(Participant(type_, id_), settings)
     return 0
 
 
@@ -180,6 +189,26 @@ async def put_backup_back(path: Path, settings: Settings) -> None:
             f"{settings.data_dir / SECRET_FILES[0]} is not the one that signed the tokens of this"
             " backup: put that in its place before you start, or guests cannot come back."
         )
+async def export(participant: Participant, settings: Settings) -> None:
+    """Prints what is kept of somebody. Raises ``NotFound``, ``Unavailable``."""
+    async with opened_store(settings) as store:
+        async for piece in exported(store, participant, datetime.now(UTC)):
+            sys.stdout.buffer.write(piece)
+    sys.stdout.flush()
+
+
+async def erase(participant: Participant, settings: Settings) -> None:
+    """Removes somebody from the database; a server that is running follows by itself.
+
+    Raises ``NotFound``, ``Unavailable``.
+    """
+    count = 0
+    async with opened_store(settings) as store:
+        order = await ordered(store, participant)
+        async for _ in carried_out(store, order):
+            count += 1
+    await asyncio.sleep(max(0.0, order.valid_from - time.time()))  # whoever comes now is new
+    _say(f"{participant.type} {participant.id} is erased, in {count} conversations.")
 
 
 def asked_password() -> str:

@@ -52,6 +52,7 @@ class Accounts:
         self._now = now
         self._passwords = Passwords()
         self._revoked: dict[str, float] = {}  # a token's session or a participant's key: since when
+        self._erased: dict[str, int] = {}  # by key, from when on tokens are good again
         self._sellers: dict[str, StoredParticipant] = {}
         self._refreshed_at = 0.0
         self._reloaded_at = float(-RELOAD_SECONDS)  # that is, never
@@ -75,10 +76,21 @@ class Accounts:
             return True
         if identity.session in self._revoked or identity.key in self._revoked:
             return True
+        if self.is_erased(identity.key, identity.issued_at):
+            return True
         seller = self._sellers.get(identity.key)
         return seller is not None and (
             seller.disabled or identity.issued_at < seller.tokens_valid_from
         )
+
+    def is_erased(self, key: str, issued_at: int) -> bool:
+        """Whether somebody was erased after this was issued to them."""
+        return issued_at < self._erased.get(key, 0)
+
+    def end_tokens(self, key: str, valid_from: int) -> None:
+        """Refuses from now on what was issued to somebody before a moment, as they were erased."""
+        self._erased[key] = valid_from
+        self._tell()
 
     def guest(self, address: str) -> tuple[str, Identity]:
         """A new anonymous buyer; nothing is stored. Raises ``RateLimited``."""

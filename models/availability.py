@@ -63,6 +63,12 @@ class Availability:
             self._sheet(message.sender).answered(message.at, message.at - asked_at)
             self._behind.add(message.sender)
 
+    def forget(self, key: str) -> None:
+        """Drops what is known of a seller who was erased."""
+        self._sheets.pop(key, None)
+        self._whole.discard(key)
+        self._behind.discard(key)
+
     async def settle(self) -> None:
         """Notes who is online, and writes the sheets on which there is something new.
 

@@ -306,6 +306,11 @@ class Chat:
         self._hub.leave(conversation.id, connection)
         return events.Left(conversation.id)
 
+    def forget(self, key: str) -> None:
+        """Drops what is known of somebody who was erased; should they come back, they are new."""
+        self._introduced.pop(key, None)
+        self._left.pop(key, None)
+
     # --- The timer ------------------------------------------------------------------------------
 
     async def keep_time(self) -> None:
@@ -459,12 +464,13 @@ class Chat:
 
     async def _name_of(self, who: Identity, recipient: Participant) -> str:
         """What somebody whom one may write to is called. Raises ``NotFound`` for who is not known:
-        a seller by an account or by having registered, a buyer by a message or a socket."""
+        a seller by an account or by having registered, a buyer by a message or a socket. Who was
+        erased has no name in a conversation, and is not known until they come back."""
         conversation = await self._ledger.between(who.key, recipient.key)
-        if conversation is not None:
-            return conversation.place_of(recipient.key).name
-        if (name := self._live.presence.name_of(recipient.key)) is not None:
+        if conversation is not None and (name := conversation.place_of(recipient.key).name):
             return name
+        if (shown := self._live.presence.name_of(recipient.key)) is not None:
+            return shown
         person = await self._store.participant(recipient.key)
         if person is None:
             raise NotFound("Nobody is known by this id.", field="recipient_id")

@@ -120,6 +120,26 @@ class Restore:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Export:
+    """Prints all that a participant wrote and received, and what is kept of them, as JSON."""
+
+    id: str = option(MISSING, "the participant", _participant_id, bare=True)
+    type: ParticipantType = option(  # noqa: RUF009 a field, as by dataclasses.field
+        MISSING, "Buyer or Seller", one_of("Buyer", "Seller"), value="Buyer|Seller"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Erase:
+    """Removes a participant for good: name, record, sessions, and the texts they wrote."""
+
+    id: str = option(MISSING, "the participant", _participant_id, bare=True)
+    type: ParticipantType = option(  # noqa: RUF009 a field, as by dataclasses.field
+        MISSING, "Buyer or Seller", one_of("Buyer", "Seller"), value="Buyer|Seller"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Check:
     """Says what is wrong with settings, database and clock; exit status 1 if anything is."""
 
@@ -138,6 +158,8 @@ Command = (
     | Token
     | Backup
     | Restore
+    | Export
+    | Erase
     | Check
     | Help
 )
@@ -151,6 +173,8 @@ COMMANDS: Final[dict[str, type[Command]]] = {
     "token": Token,
     "backup": Backup,
     "restore": Restore,
+    "export": Export,
+    "erase": Erase,
     "check": Check,
     "help": Help,
 }

@@ -66,7 +66,7 @@ class Identity:
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
     """A message as it lies in the database. ``text`` is as typed; ``sender`` and ``recipient`` are
-    participants' keys."""
+    participants' keys. Of one that was erased the text is empty, and it is known since when."""
 
     id: str
     conversation_id: str
@@ -78,6 +78,7 @@ class StoredMessage:
     subject: str | None
     text: str
     at: datetime
+    erased_at: datetime | None = None
 
     def renamed(self, old: str, new: str) -> "StoredMessage":
         """The same message, where somebody bears another key."""
@@ -86,6 +87,11 @@ class StoredMessage:
             sender=new if self.sender == old else self.sender,
             recipient=new if self.recipient == old else self.recipient,
         )
+
+    def erased(self, at: datetime) -> "StoredMessage":
+        """The same message without what was said in it. It keeps its place, and its ``client_id``:
+        sent once more it is this message, and not a new one."""
+        return replace(self, text="", subject=None, erased_at=self.erased_at or at)
 
 
 class Step(NamedTuple):
@@ -116,7 +122,8 @@ class Conversation:
     """Two participants' one conversation. ``places`` are in the order of the sorted pair.
 
     ``turn_at`` is when the last message's sender began to speak: the other side has been silent
-    since then. None where that was not noted.
+    since then. None where that was not noted. The messages before ``first_seq`` are gone; where it
+    is past ``last_seq``, all are, and ``last`` is None.
     """
 
     id: str

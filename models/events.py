@@ -232,6 +232,13 @@ class Message(Struct, frozen=True):
     created_at: Annotated[Timestamp, Meta(description="When it was stored.")]
     delivered_at: Annotated[Timestamp | None, Meta(description="When a device confirmed it.")]
     read_at: Annotated[Timestamp | None, Meta(description="When the recipient had read it.")]
+    erased_at: Annotated[
+        Timestamp | UnsetType,
+        Meta(
+            description="Only if what was said in it is gone, as its sender had it erased: the"
+            " texts are empty then, and subject and sender's name are null. Its `seq` stays."
+        ),
+    ] = UNSET
 
 
 class ConversationParticipant(Struct, frozen=True):
@@ -255,9 +262,17 @@ class Conversation(Struct, frozen=True):
     participants: Annotated[
         list[ConversationParticipant], Meta(description="Both, in no order of meaning.")
     ]
-    first_seq: Annotated[int, Meta(description="The oldest message that is still kept.")]
-    last_seq: Annotated[int, Meta(description="The newest message.")]
-    last_message: Annotated[Message | None, Meta(description="The newest message itself.")]
+    first_seq: Annotated[
+        int,
+        Meta(
+            description="The oldest message that is still kept; one more than `last_seq` where"
+            " none is."
+        ),
+    ]
+    last_seq: Annotated[int, Meta(description="The newest message, kept or not.")]
+    last_message: Annotated[
+        Message | None, Meta(description="The newest message itself; null: it is not kept.")
+    ]
     unread: Unread
     updated_at: Annotated[Timestamp, Meta(description="When its last message was stored.")]
 
@@ -295,8 +310,9 @@ class RegisterUser(Struct, frozen=True):
 
     After the acknowledgement come ``online_users``, then for each conversation in ``since`` the
     missed ``new_message`` events in order, then live events. Instead of the missed ones comes one
-    ``reset`` where more than 1,000 are missing, where ``since`` is ahead of the server, or where
-    ``epoch`` is not the server's own: then its data is another than the client remembers.
+    ``reset`` where more than 1,000 are missing, where some of them are not kept any more, where
+    ``since`` is ahead of the server, or where ``epoch`` is not the server's own: then its data is
+    another than the client remembers.
     Conversations of others are passed over. Sent again on the same socket, it catches up again.
     """
 
@@ -779,7 +795,8 @@ class OnlineUsers(Struct, frozen=True):
 class Reset(Struct, frozen=True):
     """Reload this conversation over HTTP.
 
-    Too much was missed, the server's data is another, or a guest's messages became a buyer's.
+    Too much was missed, the server's data is another, a guest's messages became a buyer's, or what
+    somebody wrote was erased.
     """
 
     conversation_id: ConversationId

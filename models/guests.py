@@ -57,6 +57,8 @@ class Guests:
         """
         vouched = self._tokens.read_identity(identity)
         buyer = Place(vouched.participant.key, vouched.name)
+        if self._accounts.is_erased(buyer.key, vouched.issued_at):
+            raise Unauthorized  # the shop has to say anew that they are there
         guest = self._guest(guest_token)
         if guest is not None and await self._store.begin_handover(guest.key, buyer.key, buyer.name):
             await self._finish(guest.key, buyer)

@@ -31,7 +31,7 @@ from models.conversation import (
     moment,
     pair_of,
 )
-from models.errors import ChatError, Conflict, Internal, NotYours, Unavailable
+from models.errors import ChatError, Conflict, Internal, NotYours, Unauthorized, Unavailable
 from models.events import MessageType
 from models.ledger import Ledger
 from models.metrics import Metrics
@@ -208,6 +208,14 @@ class Journal:
         for waiting in self._drafts:
             if not self._gone.isdisjoint(waiting.draft.keys):
                 _refuse(waiting.future, Unavailable())
+
+    def forget(self, key: str, valid_from: int) -> None:
+        """Takes nothing more of what somebody sent with a token made before ``valid_from``. To be
+        called by whoever holds ``alone``."""
+        for waiting in self._drafts:
+            sender = waiting.draft.sender
+            if sender.key == key and sender.issued_at < valid_from:
+                _refuse(waiting.future, Unauthorized())
 
     async def drain(self, seconds: float) -> None:
         """Takes nothing new, and waits until all that was accepted is answered, or time is up."""
@@ -416,11 +424,13 @@ def _watermark(mark: _Mark) -> int:
 
 
 def _answer_repeat(waiting: _Waiting, message: StoredMessage, conversation: Conversation) -> None:
-    """CONTRACT section 3, ``client_id``: the same again is the stored message, else a conflict."""
+    """CONTRACT section 3, ``client_id``: the same again is the stored message, else a conflict. Of
+    one that was erased nobody can tell any more what it said."""
     if waiting.future.done():
         return
     draft = waiting.draft
-    if (message.text, message.recipient) == (draft.text, draft.recipient.key):
+    is_same_text = message.text == draft.text or message.erased_at is not None
+    if is_same_text and message.recipient == draft.recipient.key:
         waiting.future.set_result(Stored(message, conversation, duplicate=True))
     else:
         reason = "This client_id belongs to another message."

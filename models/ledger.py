@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Container, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -62,7 +62,7 @@ class Ledger:
 
     ``on_entry`` is told of every message in the order of ``seq``, be it one that the journal has
     just stored, one whose outcome was unknown, or another process's. ``on_rename`` is told when
-    somebody else has the place of one. Neither may wait.
+    somebody has another name, or another one their place. Neither may wait.
     """
 
     def __init__(self, store: Store, *, now: Callable[[], float] = time.time) -> None:
@@ -214,6 +214,19 @@ class Ledger:
             conversation.last = conversation.last.renamed(old, place.key)
         self._ids["|".join(conversation.keys)] = conversation.id
         self._moves += 1
+        self.touch(conversation)
+        self.on_rename(conversation)
+
+    def erase(self, conversation: Conversation, keys: Container[str], at: datetime) -> None:
+        """Somebody is gone from a conversation, under one of these keys, as the database says by
+        now: who has it in hand has neither their name nor their last words any more."""
+        self._moves += 1  # one that is being taken up this moment is read again
+        conversation = self._live.get(conversation.id, conversation)
+        for place in conversation.places:
+            if place.key in keys:
+                place.name = ""
+        if conversation.last is not None and conversation.last.sender in keys:
+            conversation.last = conversation.last.erased(at)
         self.touch(conversation)
         self.on_rename(conversation)
 

@@ -9,6 +9,7 @@ from models.accounts import Accounts
 from models.availability import Availability
 from models.chat import Chat
 from models.disk import disk_is_low
+from models.erasure import Erasures
 from models.errors import Unavailable
 from models.guests import Guests
 from models.history import History
@@ -74,6 +75,15 @@ class Shop:
             metrics=self.metrics,
             now=now,
         )
+        self.erasures = Erasures(
+            store,
+            self.ledger,
+            self.journal,
+            self.hub,
+            self.accounts,
+            [self.chat.forget, self.availability.forget],
+            now=now,
+        )
         self.accounts.on_revoked = self.hub.close_refused
         self.pace.on_limit = self.metrics.limited
         self.readiness = Readiness(store, self.metrics, files)
@@ -89,6 +99,7 @@ class Shop:
         await self.preferences.refresh()
         await self.ledger.mend()
         await self.guests.resume()
+        await self.erasures.open()
 
     def work(self) -> dict[str, Coroutine[Any, Any, None]]:
         """What has to run beside the doors, by name."""
@@ -100,6 +111,7 @@ class Shop:
             "availability": self.availability.keep_settling(),
             "accounts": self.accounts.watch(),
             "preferences": self.preferences.watch(),
+            "erasures": self.erasures.watch(),
             "lag": self.metrics.watch_lag(),
         }
 

@@ -92,6 +92,16 @@ class Advance(NamedTuple):
     step: Step
 
 
+class Erasure(NamedTuple):
+    """Somebody has to go: whose tokens made before ``valid_from`` (seconds since the epoch) are
+    refused, and whether all that they left is gone by now."""
+
+    key: str
+    at: datetime
+    valid_from: int
+    is_done: bool
+
+
 @dataclass(frozen=True, slots=True)
 class StoredParticipant:
     """What is kept of a person. ``tokens_valid_from`` is in seconds since the epoch, 0 for ever."""
@@ -378,8 +388,9 @@ class Store:
             highest: Document = {}
             current: Document = {
                 name: document[name]
-                for name in ("last_seq", "last", "turn_at", "updated_at", "unread_for", "first_seq")
+                for name in ("last_seq", "last", "turn_at", "updated_at", "unread_for")
             }
+            highest["first_seq"] = document["first_seq"]
             for number, place in enumerate(document["participants"]):
                 for name, value in place.items():
                     target = highest if name.endswith("_seq") else current
@@ -483,6 +494,117 @@ class Store:
         """Removes a conversation that has no messages any more."""
         async with self._driver():
             await self._db.conversations.delete_one({"_id": ObjectId(conversation_id)})
+
+    # --- Erasing somebody -----------------------------------------------------------------------
+
+    async def order_erasure(self, order: Erasure, expires_at: datetime) -> None:
+        """Notes that somebody has to go, until no token of theirs can be valid any more."""
+        document = {
+            "at": order.at,
+            "valid_from": order.valid_from,
+            "done": order.is_done,
+            "expires_at": expires_at,
+        }
+        async with self._driver():
+            await self._db.erasures.update_one({"_id": order.key}, {"$set": document}, upsert=True)
+
+    async def end_erasure(self, order: Erasure) -> None:
+        """Notes that it is done; a later order of the same person stays open."""
+        same = {"_id": order.key, "at": order.at}
+        async with self._driver():
+            await self._db.erasures.update_one(same, {"$set": {"done": True}})
+
+    async def erasure(self, key: str) -> Erasure | None:
+        async with self._driver():
+            found = await self._db.erasures.find_one({"_id": key})
+        return None if found is None else _erasure(found)
+
+    async def erasures_since(self, at: datetime) -> list[Erasure]:
+        window = {"$gte": at, "$lt": datetime.now(UTC) + AHEAD}
+        async with self._driver():
+            found = await self._db.erasures.find({"at": window}).to_list(None)
+        return [_erasure(document) for document in found]
+
+    async def guests_of(self, buyer: str) -> list[str]:
+        """The guests who turned out to be this buyer."""
+        async with self._driver():
+            found = await self._db.handovers.find({"buyer": buyer}, {"_id": 1}).to_list(None)
+        return [document["_id"] for document in found]
+
+    async def forget_participant(self, key: str) -> None:
+        """Removes what is kept of a person beside conversations: record, logo, name as a guest."""
+        async with self._driver():
+            await self._db.participants.delete_one({"_id": key})
+            await self._db.logos.delete_one({"_id": key})
+            await self._db.handovers.update_many({"buyer": key}, {"$set": {"name": ""}})
+
+    async def conversation_ids_of(self, key: str) -> AsyncIterator[list[str]]:
+        """The ids of somebody's conversations, some at a time, those that rested longest first: one
+        that moves meanwhile may come twice, but is not passed over."""
+        waiting = [(OLDEST, datetime.now(UTC) + AHEAD)]
+        while waiting:
+            low, high = waiting.pop()
+            where = {"participants.key": key, "updated_at": {"$gte": low, "$lt": high}}
+            can_be_halved = high - low > 2 * MILLISECOND
+            most = COUNTED_AT_ONCE + 1 if can_be_halved else 0
+            async with self._driver():
+                found = self._db.conversations.find(where, {"_id": 1}).limit(most)
+                page = await found.to_list(None)
+            if can_be_halved and len(page) > COUNTED_AT_ONCE:
+                middle = _middle(low, high)
+                waiting += [(middle, high), (low, middle)]
+            elif page:
+                yield [str(document["_id"]) for document in page]
+
+    async def erase_messages(
+        self, conversation_id: str, senders: Sequence[str], first: int, last: int, at: datetime
+    ) -> int:
+        """Empties what these wrote between two places, and returns how many messages that were."""
+        where = {
+            "conversation": ObjectId(conversation_id),
+            "seq": {"$gte": first, "$lte": last},
+            "sender": {"$in": list(senders)},
+            "text": {"$ne": ""},  # not by ``erased_at``: a guest's may be written as it was read
+        }
+        change = {"$set": {"text": "", "subject": None, "erased_at": at}}
+        async with self._driver():
+            result = await self._db.messages.update_many(where, change)
+        return cast(int, result.modified_count)
+
+    async def erase_summary(
+        self, conversation: Conversation, keys: Sequence[str], at: datetime
+    ) -> None:
+        """Takes the names of these, and what they wrote last, out of a summary."""
+        nameless = {
+            f"participants.{number}.name": ""
+            for number, key in enumerate(conversation.keys)
+            if key in keys
+        }
+        spoken = {"_id": ObjectId(conversation.id), "last.sender": {"$in": list(keys)}}
+        emptied = {"last.text": "", "last.subject": None, "last.erased_at": at}
+        async with self._driver():
+            if nameless:
+                where = {"_id": ObjectId(conversation.id)}
+                await self._db.conversations.update_one(where, {"$set": nameless})
+            await self._db.conversations.update_one(spoken, {"$set": emptied})
+
+    # --- Removing what is old -------------------------------------------------------------------
+
+    async def messages_before(self, at: datetime, limit: int) -> list[StoredMessage]:
+        """Some of the messages stored before a moment, in no order.
+
+        Found by their ids, which are no younger than their times.
+        """
+        ids = {"$gte": ObjectId.from_datetime(OLDEST), "$lt": ObjectId.from_datetime(at)}
+        where = {"_id": ids, "at": {"$lt": at}}
+        async with self._driver():
+            found = await self._db.messages.find(where).limit(limit).to_list(None)
+        return [_message(document) for document in found]
+
+    async def remove_messages(self, message_ids: Sequence[str]) -> None:
+        async with self._driver():
+            ids = [ObjectId(id_) for id_ in message_ids]
+            await self._db.messages.delete_many({"_id": {"$in": ids}})
 
     # --- People ---------------------------------------------------------------------------------
 
@@ -685,6 +807,7 @@ def _sent_as(sender: str, client_id: str) -> str:
 
 
 def _message_document(message: StoredMessage) -> Document:
+    erased = {"erased_at": message.erased_at} if message.erased_at else {}
     return {
         "_id": ObjectId(message.id),
         "conversation": ObjectId(message.conversation_id),
@@ -697,6 +820,7 @@ def _message_document(message: StoredMessage) -> Document:
         "subject": message.subject,
         "text": message.text,
         "at": message.at,
+        **erased,
     }
 
 
@@ -712,7 +836,12 @@ def _message(document: Document) -> StoredMessage:
         subject=document["subject"],
         text=document["text"],
         at=document["at"],
+        erased_at=document.get("erased_at"),
     )
+
+
+def _erasure(document: Document) -> Erasure:
+    return Erasure(document["_id"], document["at"], document["valid_from"], document["done"])
 
 
 def _step_document(step: Step) -> Document:

@@ -33,7 +33,14 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         IndexModel([("participants.key", ASCENDING), ("updated_at", ASCENDING)], name="newest"),
         IndexModel([("unread_for", ASCENDING), ("updated_at", ASCENDING)], name="unread"),
     ],
-    "handovers": [IndexModel([("done", ASCENDING)], name="open")],
+    "handovers": [
+        IndexModel([("done", ASCENDING)], name="open"),
+        IndexModel([("buyer", ASCENDING)], name="buyer"),
+    ],
+    "erasures": [
+        IndexModel([("at", ASCENDING)], name="latest"),
+        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0, name="expiry"),
+    ],
     "participants": [IndexModel([("type", ASCENDING)], name="type")],
     "revoked": [
         IndexModel([("at", ASCENDING)], name="latest"),

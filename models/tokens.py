@@ -73,6 +73,7 @@ class Vouched:
     participant: Participant
     name: str
     email: str | None
+    issued_at: int
 
 
 class Tokens:
@@ -145,7 +146,7 @@ class Tokens:
             raise Unauthorized
         email = claims.email if _EMAIL.fullmatch(claims.email or "") else None
         name = clean_name(claims.name or "") or claims.sub
-        return Vouched(Participant("Buyer", claims.sub), name, email)
+        return Vouched(Participant("Buyer", claims.sub), name, email, claims.iat or 0)
 
     def _read(self, token: str, secret: str, struct: type[_C], longest: int) -> _C:
         if len(token) > TOKEN_BYTES or not _FORM.fullmatch(token):

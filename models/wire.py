@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from msgspec import UNSET
+
 from models import events
 from models.conversation import Conversation, Participant, Place, StoredMessage, status_of
 from models.events import PresenceStatus, timestamp
@@ -22,7 +24,7 @@ def message(stored: StoredMessage, conversation: Conversation) -> events.Message
         client_id=stored.client_id,
         sender_id=sender.id,
         sender_type=sender.type,
-        sender_name=from_.name,
+        sender_name=None if stored.erased_at else from_.name,
         recipient_id=recipient.id,
         recipient_type=recipient.type,
         subject=stored.subject,
@@ -33,6 +35,7 @@ def message(stored: StoredMessage, conversation: Conversation) -> events.Message
         created_at=timestamp(stored.at),
         delivered_at=_optional(delivered_at),
         read_at=_optional(read_at),
+        erased_at=timestamp(stored.erased_at) if stored.erased_at else UNSET,
     )
 
 

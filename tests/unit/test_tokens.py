@@ -314,7 +314,7 @@ def test_nobody_elses_token_is_renewed(tokens, clock, participant):
 
 
 def test_the_shop_vouches_for_a_buyer(tokens):
-    assert tokens.read_identity(vouched()) == Vouched(MAYA, "Maya", "maya@shop.example")
+    assert tokens.read_identity(vouched()) == Vouched(MAYA, "Maya", "maya@shop.example", NOW - 10)
     assert tokens.read_identity(vouched(type="Buyer")).participant == MAYA
     assert tokens.read_identity(vouched(name=None)).name == "maya"
 
