@@ -433,21 +433,28 @@ class Chat:
         *,
         foreign: bool,
     ) -> None:
-        """Sends what one conversation has above ``seq``, or one ``reset``."""
+        """Sends what one conversation has above ``seq``, or one ``reset``: also where some of that
+        is not kept any more, for a client would ask for ever for what lies before the rest."""
         last = conversation.last_seq
-        if foreign or seq > last or last - seq > CATCH_UP_MOST:
-            connection.answer(encode_event(events.Reset(conversation.id)))
-            self._metrics.reset()
+        gone = seq < min(last, conversation.first_seq - 1)
+        if foreign or gone or seq > last or last - seq > CATCH_UP_MOST:
+            self._reset(connection, conversation)
             return
         if seq < last:
             self._metrics.caught_up()
         for first in range(seq + 1, last + 1, CATCH_UP_PAGE):
-            page = await self._store.messages_between(
-                conversation.id, first, min(last, first + CATCH_UP_PAGE - 1)
-            )
+            end = min(last, first + CATCH_UP_PAGE - 1)
+            page = await self._store.messages_between(conversation.id, first, end)
+            if len(page) <= end - first:  # it has just become too old to be kept
+                self._reset(connection, conversation)
+                return
             for message in page:
                 connection.answer(encode_event(wire.message(message, conversation)))
                 await flush()  # after each: a page of long messages is ten times the outbox
+
+    def _reset(self, connection: Connection, conversation: Conversation) -> None:
+        connection.answer(encode_event(events.Reset(conversation.id)))
+        self._metrics.reset()
 
     async def _introduce(self, who: Identity) -> None:
         """Keeps a record of who has written, or sells; once for each name."""

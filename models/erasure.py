@@ -11,7 +11,7 @@ in people's browsers and backups are out of reach.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -71,7 +71,7 @@ async def is_known(store: Store, key: str) -> bool:
     return bool(await store.conversations_of(key, before=None, limit=1))
 
 
-async def carried_out(store: Store, order: Erasure) -> AsyncIterator[Erased]:
+async def carried_out(store: Store, order: Erasure) -> AsyncGenerator[Erased]:
     """Removes what the database keeps of somebody, conversation by conversation, and then notes
     that it is done. Raises ``Unavailable``; to be called again then."""
     keys = [order.key, *await store.guests_of(order.key)]  # some of it may not be handed over yet

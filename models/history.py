@@ -44,8 +44,8 @@ class History:
         if message is None:
             raise NotYours
         conversation = await self.own(who, message.conversation_id)
-        if message.seq > conversation.last_seq:
-            raise NotYours  # stored, but not yet visible in its order
+        if not conversation.first_seq <= message.seq <= conversation.last_seq:
+            raise NotYours  # not yet visible in its order, or not any more
         return message, conversation
 
     async def message_at(self, conversation: Conversation, seq: int) -> StoredMessage | None:
@@ -205,9 +205,10 @@ class History:
         messages = [
             wire.message(m, conversation)
             for m in page
-            # A guest's conversation may have been merged this moment; and what is stored, but not
-            # yet visible in its order, comes with an event.
-            if (conversation := live.get(m.conversation_id)) and m.seq <= conversation.last_seq
+            # A guest's conversation may have been merged this moment; what is stored, but not yet
+            # visible in its order, comes with an event; and what is too old is about to go.
+            if (conversation := live.get(m.conversation_id))
+            and conversation.first_seq <= m.seq <= conversation.last_seq
         ]
         more = len(found) > limit
         following = _cursor_text(Cursor(page[-1].at, page[-1].id)) if more else None

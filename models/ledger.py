@@ -77,6 +77,7 @@ class Ledger:
         self._touches = 0
         self._moves = 0  # how often a conversation changed hands
         self._settled_at: datetime | None = None
+        self._settling = asyncio.Lock()
 
     # --- Looking up -----------------------------------------------------------------------------
 
@@ -92,6 +93,10 @@ class Ledger:
         if (known := self._known(conversation_id)) is not None:
             return known
         return await self._taken_up(lambda: self._store.conversation(conversation_id))
+
+    def live(self, conversation_id: str) -> Conversation | None:
+        """The same without a look into the database: one that is in use."""
+        return self._live.get(conversation_id)
 
     async def get_all(self, conversation_ids: Iterable[str]) -> list[Conversation]:
         """Those of these conversations that exist, to be shown. One look for all; what was not in
@@ -191,6 +196,21 @@ class Ledger:
         _advance(place, kind, step)
         self.touch(conversation)
 
+    def cut(self, conversation: Conversation, first_seq: int) -> bool:
+        """The messages before ``first_seq`` are kept no more: nobody is shown them, and nobody has
+        them left to read. True if somebody had. To be stored before they are removed."""
+        first_seq = min(first_seq, conversation.last_seq + 1)
+        conversation.first_seq = max(conversation.first_seq, first_seq)
+        if conversation.last is not None and conversation.last.seq < first_seq:
+            conversation.last = conversation.turn_at = None
+        was_unread = False
+        for place in conversation.places:
+            was_unread |= place.read_seq < first_seq - 1
+            place.read_seq = max(place.read_seq, first_seq - 1)
+            place.delivered_seq = max(place.delivered_seq, first_seq - 1)
+        self.touch(conversation)
+        return was_unread
+
     def touch(self, conversation: Conversation) -> None:
         """Marks a live conversation whose summary is behind."""
         if conversation.id in self._live:
@@ -255,6 +275,10 @@ class Ledger:
 
     async def settle(self) -> None:
         """Writes the summaries that are behind. Raises ``Unavailable``; nothing is lost then."""
+        async with self._settling:  # of two writes at once the older one might come last
+            await self._settle()
+
+    async def _settle(self) -> None:
         at = moment(self._now())
         behind = list(self._behind.items())
         for start in range(0, len(behind), SETTLE_BATCH):

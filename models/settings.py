@@ -203,6 +203,11 @@ class Settings:
     rate_limits: bool = option(
         True, "off for a load test: all limits but those on logins", on_or_off
     )
+    retention_days: int = option(
+        0,
+        "messages older than so many days are removed; 0 keeps them for ever",
+        whole_number(0, 36_500),
+    )
     log_format: str = option("text", "text, or json: one object a line", one_of("text", "json"))
     demo: bool = option(
         False, "a demo shop: a seller, a buyer, a product page, a short conversation", on_or_off

@@ -22,6 +22,7 @@ from models.metrics import Metrics
 from models.pace import Pace
 from models.presence import Presence, TypingBoard
 from models.readiness import Readiness
+from models.retention import Retention
 from models.settings import Settings
 from models.store import Store
 from models.tokens import Tokens
@@ -84,6 +85,9 @@ class Shop:
             [self.chat.forget, self.availability.forget],
             now=now,
         )
+        self.retention = Retention(
+            store, self.ledger, self.journal, self.hub, settings.retention_days, now=now
+        )
         self.accounts.on_revoked = self.hub.close_refused
         self.pace.on_limit = self.metrics.limited
         self.readiness = Readiness(store, self.metrics, files)
@@ -112,6 +116,7 @@ class Shop:
             "accounts": self.accounts.watch(),
             "preferences": self.preferences.watch(),
             "erasures": self.erasures.watch(),
+            "retention": self.retention.keep(),
             "lag": self.metrics.watch_lag(),
         }
 

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeVar, cast
 
 import pymongo
 from bson import ObjectId
-from pymongo import UpdateOne
+from pymongo import DeleteOne, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from models import store_connection, store_schema
@@ -601,10 +601,35 @@ class Store:
             found = await self._db.messages.find(where).limit(limit).to_list(None)
         return [_message(document) for document in found]
 
-    async def remove_messages(self, message_ids: Sequence[str]) -> None:
-        async with self._driver():
-            ids = [ObjectId(id_) for id_ in message_ids]
-            await self._db.messages.delete_many({"_id": {"$in": ids}})
+    async def cut(self, conversations: Sequence[Conversation]) -> None:
+        """Stores durably from where on messages of these are kept, and that no number up to the
+        last one is free."""
+        changes = []
+        for conversation in conversations:
+            highest = {"first_seq": conversation.first_seq, "last_seq": conversation.last_seq}
+            for number, place in enumerate(conversation.places):
+                highest[f"participants.{number}.read_seq"] = place.read_seq
+                highest[f"participants.{number}.delivered_seq"] = place.delivered_seq
+            changes.append(UpdateOne({"_id": ObjectId(conversation.id)}, {"$max": highest}))
+        if changes:
+            async with self._driver():
+                await self._db.conversations.bulk_write(changes, ordered=False)
+
+    async def remove_messages(self, messages: Sequence[StoredMessage]) -> None:
+        """Removes messages, but for those that have another place by now."""
+        changes = [
+            DeleteOne(
+                {
+                    "_id": ObjectId(message.id),
+                    "conversation": ObjectId(message.conversation_id),
+                    "seq": message.seq,
+                }
+            )
+            for message in messages
+        ]
+        if changes:
+            async with self._driver():
+                await self._db.messages.bulk_write(changes, ordered=False)
 
     # --- People ---------------------------------------------------------------------------------
 
@@ -893,10 +918,16 @@ def _conversation(document: Document) -> Conversation:
         places=(first, second),
         first_seq=document["first_seq"],
         last_seq=document["last_seq"],
-        last=None if document.get("last") is None else _message(document["last"]),
+        last=_last(document),
         turn_at=document.get("turn_at"),
         updated_at=document["updated_at"],
     )
+
+
+def _last(document: Document) -> StoredMessage | None:
+    """The last message, unless it was removed after the summary was written."""
+    last = document.get("last")
+    return _message(last) if last and last["seq"] >= document["first_seq"] else None
 
 
 def _unread(document: Document, key: str) -> int:

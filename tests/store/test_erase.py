@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
@@ -140,9 +141,8 @@ async def test_what_was_broken_off_is_finished_by_the_next_start(shop, open_shop
     await shop.kill()
     broken = await open_shop(asleep=("erasures",))
     order = await ordered(broken.store, MAYA.participant)
-    work = carried_out(broken.store, order)
-    await anext(work)
-    await work.aclose()
+    async with aclosing(carried_out(broken.store, order)) as work:
+        await anext(work)
     assert SECRET in await everything(broken.store)
     await broken.kill()
     again = await open_shop()

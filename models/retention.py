@@ -1,0 +1,95 @@
+"""What is older than a shop wants to keep goes, from the front of each conversation.
+
+``first_seq`` says from where on messages are kept. It is stored before anything is removed, so that
+what is left of a conversation is dense at any moment, and no number is given out twice: whoever
+dies in between leaves messages behind that nobody is shown, and that the next round removes.
+
+Without haste: a little at a time, and the database is left alone for much longer than it worked.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+from models.codec import encode_event
+from models.conversation import Conversation, StoredMessage, moment
+from models.errors import Unavailable
+from models.events import Reset
+from models.hub import Hub
+from models.journal import Journal
+from models.ledger import Ledger
+from models.store import Store
+
+ROUND: Final = 100  # messages
+SHARE: Final = 0.1  # of the database's time; people go first
+PAUSE_SECONDS: Final = 0.25  # at least, between two rounds
+REST_SECONDS: Final = 600.0  # where nothing is too old
+
+log = logging.getLogger("shopbell.retention")
+
+
+class Retention:
+    """Removes what was said more than ``days`` ago; 0 keeps all for ever."""
+
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        journal: Journal,
+        hub: Hub,
+        days: int,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._journal = journal
+        self._hub = hub
+        self._days = timedelta(days=days)
+        self._now = now
+
+    async def keep(self) -> None:
+        """Removes round after round, for as long as the server runs."""
+        while self._days:
+            started = time.monotonic()
+            try:
+                is_more = await self.remove_some()
+            except Unavailable:
+                log.warning("messages that are too old wait for the database")
+                is_more = False
+            took = time.monotonic() - started
+            await asyncio.sleep(max(PAUSE_SECONDS, took / SHARE) if is_more else REST_SECONDS)
+
+    async def remove_some(self) -> bool:
+        """Removes some of what is too old; false where nothing is. Raises ``Unavailable``."""
+        old = await self._store.messages_before(moment(self._now()) - self._days, ROUND)
+        by_conversation: dict[str, list[StoredMessage]] = {}
+        for message in old:
+            by_conversation.setdefault(message.conversation_id, []).append(message)
+        # Taken up now, as it may take a while. None: a killed process left these behind.
+        known = {id_: await self._ledger.get(id_) for id_ in by_conversation}
+        shortened: list[Conversation] = []
+        news: list[Conversation] = []
+        doomed: list[StoredMessage] = []
+        async with self._journal.alone:  # nobody moves a guest's messages meanwhile
+            for id_, messages in by_conversation.items():
+                conversation = self._ledger.live(id_)
+                if conversation is not None:
+                    if self._ledger.cut(conversation, max(m.seq for m in messages) + 1):
+                        news.append(conversation)
+                    shortened.append(conversation)
+                    doomed += [m for m in messages if m.seq < conversation.first_seq]
+                elif known[id_] is None:
+                    doomed += messages
+        await self._store.cut(shortened)
+        await self._store.remove_messages(doomed)
+        for conversation in news:
+            self._tell(conversation)
+        return bool(old)
+
+    def _tell(self, conversation: Conversation) -> None:
+        """What somebody had not read is gone: an open page counts it no more."""
+        self._hub.publish(conversation.keys, encode_event(Reset(conversation.id)))
