@@ -32,6 +32,7 @@ async def spoken(shop):
         sender, to = pair
         await shop.append(draft(f"{sender.name} to {to.name}, <b>", sender, to))
         await shop.store.introduce(sender.key, sender.name, NOON)
+    await shop.ledger.settle()
     return shop
 
 
@@ -122,7 +123,6 @@ async def test_a_stranger_is_not_found(spoken):
 
 
 async def test_who_was_erased_leaves_what_others_wrote(spoken):
-    await spoken.ledger.settle()
     order = await ordered(spoken.store, MAYA.participant)
     assert [erased async for erased in carried_out(spoken.store, order)]
     for who, name in ((MAYA, "Omar"), (OMAR, "")):
