@@ -217,6 +217,7 @@ def conversation_row(
         last_seq=conversation.last_seq,
         unread=conversation.unread,
         is_open=conversation.id == open_id,
+        is_erased=bool(last and last.erased_at),
     )
 
 

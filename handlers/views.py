@@ -56,7 +56,7 @@ class MessageRow:
 
 @dataclass(frozen=True, slots=True)
 class ConversationRow:
-    """One conversation as it stands in the list."""
+    """One conversation as it stands in the list; ``is_erased``: its last word is gone."""
 
     id: str
     peer: Person
@@ -66,6 +66,7 @@ class ConversationRow:
     last_seq: int
     unread: int
     is_open: bool
+    is_erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)

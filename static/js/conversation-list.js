@@ -4,7 +4,7 @@ import { ConversationRow } from "./conversation-row.js";
 import { HeldList } from "./held-list.js";
 import { clone, part } from "./parts.js";
 import { isCalled } from "./names.js";
-import { isSame, keyOf } from "./people.js";
+import { isSame, keyOf, nameOf } from "./people.js";
 import { words } from "./words.js";
 
 /** Times that say "2 min" are wrong after one. */
@@ -137,6 +137,14 @@ export class ConversationList {
     this.#arrange();
   }
 
+  /** What was known of a conversation holds no more. @param {string} id */
+  async reset(id) {
+    const row = this.#rows.get(id);
+    if (row) {
+      await this.#learn(row);
+    }
+  }
+
   /** Marks the row of the open conversation. @param {string} id empty for none */
   markOpen(id) {
     this.#openId = id;
@@ -192,15 +200,22 @@ export class ConversationList {
   // --- Inside ---
 
   /** @param {Conversation} conversation */
-  #take({ id, participants, last_seq, last_message: last, unread }) {
+  #take({ id, participants, last_seq, last_message: last, unread, updated_at }) {
     const peer = participants.find((participant) => !isSame(participant, this.#parts.me));
-    if (!peer || !last) {
+    if (!peer) {
       return;
     }
     const row = this.#rows.get(id) ?? this.#make(id, peer);
     this.#statuses.set(keyOf(peer), peer.status);
     row.showPresence(peer.status);
-    row.showLast(last, isSame(this.#parts.me, { id: last.sender_id, type: last.sender_type }));
+    if (isSame(row.peer, peer) && row.peer.name !== nameOf(peer)) {
+      row.rename(nameOf(peer));
+    }
+    if (last) {
+      row.showLast(last, isSame(this.#parts.me, { id: last.sender_id, type: last.sender_type }));
+    } else {
+      row.showNothing(updated_at);
+    }
     row.move({ lastSeq: last_seq, readSeq: last_seq - unread });
   }
 

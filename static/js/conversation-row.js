@@ -126,13 +126,29 @@ export class ConversationRow {
     if (message.seq < this.#lastSeq) {
       return;
     }
-    const preview = message.message.slice(0, PREVIEW_CHARACTERS);
     this.updatedAt = message.created_at;
     this.#lastIsMine = mine;
     this.#typists.close();
-    find(this.#element, ".conversation__preview > bdi", HTMLElement).textContent = preview;
+    this.#showPreview(message.erased_at === undefined ? message.message : words.removed);
     this.#showTick(mine ? message.status : "");
     this.showTime();
+  }
+
+  /** Nothing that was said is kept any more. @param {string} updatedAt */
+  showNothing(updatedAt) {
+    this.updatedAt = updatedAt;
+    this.#lastIsMine = false;
+    this.#showPreview("");
+    this.#showTick("");
+    this.showTime();
+  }
+
+  /** The other side has another name by now. @param {string} name */
+  rename(name) {
+    this.peer = { ...this.peer, name };
+    this.#element.dataset.peerName = name;
+    find(this.#element, ".conversation__name", HTMLElement).textContent = name;
+    showAvatar(this.#element, this.peer);
   }
 
   /**
@@ -193,6 +209,12 @@ export class ConversationRow {
       shown.append(label, " ", draft);
       preview.prepend(shown);
     }
+  }
+
+  /** @param {string} text */
+  #showPreview(text) {
+    const preview = find(this.#element, ".conversation__preview > bdi", HTMLElement);
+    preview.textContent = text.slice(0, PREVIEW_CHARACTERS);
   }
 
   #showUnread() {

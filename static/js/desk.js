@@ -263,6 +263,7 @@ export class Desk {
         list.advance(conversation_id, seq, changes.status);
       }
     });
+    realtime.onReset(({ conversation_id }) => void this.#reset(conversation_id));
     realtime.onTyping((data) => list.heardTyping(data));
     realtime.onUserStatusChanged(({ user_id, user_type, status }) => {
       list.showPresence({ id: user_id, type: user_type }, status);
@@ -304,6 +305,15 @@ export class Desk {
   #read(id, seq) {
     if (!this.#list.read(id, seq)) {
       void this.#recount();
+    }
+  }
+
+  /** A conversation is not what it was: what it says, whom it is with, what is unread. @param {string} id */
+  async #reset(id) {
+    await Promise.all([this.#list.reset(id), this.#recount()]);
+    const row = this.#list.row(id);
+    if (row?.isOpen) {
+      this.#showPeer(row.peer);
     }
   }
 

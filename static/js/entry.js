@@ -28,9 +28,10 @@
  * @property {string} at
  * @property {string | null} readAt
  * @property {Status} status
- * @property {string} text
+ * @property {string} text empty where it was erased
  * @property {string | null} html
  * @property {string | null} subject
+ * @property {boolean} erased what was said in it is gone
  * @property {Trouble | null} trouble
  */
 
@@ -56,6 +57,7 @@ export function entryOf(message, me) {
     text: message.message,
     html: message.message_html,
     subject: message.subject,
+    erased: message.erased_at !== undefined,
     trouble: null,
   };
 }
@@ -81,6 +83,7 @@ export function pendingEntry({ client_id, message, subject, created_at }) {
     text: message,
     html: null,
     subject,
+    erased: false,
     trouble: null,
   };
 }

@@ -58,7 +58,8 @@ export class MessageView {
   update(element, { entry, group, showsTime }) {
     const time = this.#clock.time(entry.at);
     const { status, trouble, readAt } = entry;
-    const looks = JSON.stringify([group, showsTime, status, trouble, readAt, entry.seq, time]);
+    const { erased, seq } = entry;
+    const looks = JSON.stringify([group, showsTime, status, trouble, readAt, seq, erased, time]);
     if (this.#drawn.get(element) === looks) {
       return false;
     }
@@ -69,7 +70,9 @@ export class MessageView {
     element.dataset.id = entry.id;
     element.dataset.seq = String(entry.seq);
     element.dataset.clientId = entry.clientId;
-    if (entry.html !== null && !wasStored) {
+    if (erased) {
+      showErased(element);
+    } else if (entry.html !== null && !wasStored) {
       showMessageHtml(find(element, ".message__html", HTMLElement), entry.html);
     }
     this.#showTime(element, entry.at, time);
@@ -103,6 +106,7 @@ export class MessageView {
       text: element.querySelector(".message__html")?.textContent ?? "",
       html: null,
       subject: null,
+      erased: element.dataset.erased === "true",
       trouble: null,
     };
   }
@@ -193,6 +197,18 @@ export class MessageView {
  */
 function showMessageHtml(element, html) {
   element.innerHTML = html;
+}
+
+/**
+ * What was said is gone, and so from a row that still shows it.
+ *
+ * @param {HTMLElement} element
+ */
+function showErased(element) {
+  element.dataset.erased = "true";
+  delete element.dataset.emoji;
+  element.querySelector(".message__topic")?.remove();
+  text(element, ".message__html", words.removed);
 }
 
 /**

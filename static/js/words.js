@@ -100,6 +100,7 @@ export const words = {
   /** @param {number} limit */
   tooLong: (limit) => gettext("A message has at most %(limit)s characters.", { limit }),
   draft: gettext("Draft:"),
+  removed: gettext("This message was removed"),
   /** @param {string} letters */
   guest: (letters) => gettext("Guest %(letters)s", { letters }),
   aSeller: gettext("A seller"),

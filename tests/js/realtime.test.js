@@ -293,6 +293,18 @@ claim("a reset is told, and the conversation goes on behind what was listed", as
   assert.deepEqual(shop.client.since, { [TALK]: 41 });
 });
 
+claim("P6: for what is not kept any more nobody asks for ever", async (t) => {
+  // An old conversation, beyond the hundred that are listed: only the server knows its front.
+  const shop = await Shop.open(t, { since: { [TALK]: 3 }, confirmDelivery: false });
+  await shop.register();
+  shop.socket.send({ event: "reset", data: { conversation_id: TALK } });
+  shop.say(message(31));
+  assert.deepEqual(seqs(await shop.messages.first(1)), [31]);
+  assert.deepEqual(shop.resets.all, [{ conversation_id: TALK }]);
+  shop.clock.advance(20_000);
+  await shop.silence();
+});
+
 claim("what the page loaded over HTTP is not called back", async (t) => {
   const shop = await Shop.open(t, { since: { [TALK]: 1 } });
   await shop.register();

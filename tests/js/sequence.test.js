@@ -124,6 +124,13 @@ test("what retention removed is not waited for", () => {
   assert.deepEqual(gapsOf(sequence), []);
 });
 
+test("of a conversation of which nothing is left, nothing is waited for", () => {
+  const sequence = new Sequence({ [TALK]: 3 });
+  sequence.registered([conversation({ first_seq: 13, last_seq: 12 })]);
+  assert.deepEqual(gapsOf(sequence), []);
+  assert.deepEqual(place(sequence, 13), [13]);
+});
+
 test("a position moves forward only, and frees what is behind it", () => {
   const sequence = new Sequence({ [TALK]: 3 });
   place(sequence, 5, 8);
@@ -144,6 +151,16 @@ test("after a reset it goes on behind what the registration listed", () => {
   sequence.reset(TALK);
   assert.deepEqual(sequence.since(), { [TALK]: 40 });
   assert.deepEqual(place(sequence, 40, 41), [41]);
+});
+
+test("after a reset in the middle it goes on behind what came, and calls nothing back again", () => {
+  const sequence = new Sequence({ [TALK]: 40 });
+  sequence.registered([conversation({ last_seq: 40 })]);
+  place(sequence, 41, 42);
+  sequence.reset(TALK);
+  assert.deepEqual(sequence.since(), { [TALK]: 42 });
+  assert.deepEqual(place(sequence, 41, 42, 43), [43]);
+  assert.deepEqual(gapsOf(sequence), []);
 });
 
 test("after a reset of a conversation that was not listed it goes on with the next message", () => {

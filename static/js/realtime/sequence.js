@@ -27,7 +27,7 @@ export class Sequence {
   #lines = new Map();
   /** @type {Set<string>} the conversations with a gap */
   #gaps = new Set();
-  /** @type {Map<string, number>} `last_seq` of the last registration's list */
+  /** @type {Map<string, number>} `last_seq` of the last registration's list, or of what came since */
   #heads = new Map();
   #registered = false;
   #allWereListed = false;
@@ -50,6 +50,9 @@ export class Sequence {
    */
   place(message, { silent = false } = {}) {
     const { conversation_id: id, seq } = message;
+    if (seq > (this.#heads.get(id) ?? Infinity)) {
+      this.#heads.set(id, seq);
+    }
     const line = this.#lines.get(id) ?? this.#begin(id, seq - 1);
     const held = line.held.get(seq);
     if (held) {
@@ -106,7 +109,8 @@ export class Sequence {
 
   /**
    * The server asks to reload this conversation: it goes on behind what the last registration
-   * listed, which the reload will hold, or else with the next message that comes.
+   * listed and what came since, which the reload will hold, or else with the next message that
+   * comes.
    *
    * @param {string} id
    */
