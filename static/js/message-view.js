@@ -40,7 +40,11 @@ export class MessageView {
       element.querySelector(".message__meta .tick")?.remove();
       element.querySelector(".message__state")?.remove();
     }
-    find(element, ".message__html", HTMLElement).textContent = row.entry.text;
+    const { erased } = row.entry;
+    text(element, ".message__html", erased ? words.removed : row.entry.text);
+    if (erased) {
+      element.dataset.erased = "true";
+    }
     if (isEmojiAlone(row.entry.text)) {
       element.dataset.emoji = "alone";
     }
@@ -58,8 +62,7 @@ export class MessageView {
   update(element, { entry, group, showsTime }) {
     const time = this.#clock.time(entry.at);
     const { status, trouble, readAt } = entry;
-    const { erased, seq } = entry;
-    const looks = JSON.stringify([group, showsTime, status, trouble, readAt, seq, erased, time]);
+    const looks = JSON.stringify([group, showsTime, status, trouble, readAt, entry.seq, time]);
     if (this.#drawn.get(element) === looks) {
       return false;
     }
@@ -70,9 +73,7 @@ export class MessageView {
     element.dataset.id = entry.id;
     element.dataset.seq = String(entry.seq);
     element.dataset.clientId = entry.clientId;
-    if (erased) {
-      showErased(element);
-    } else if (entry.html !== null && !wasStored) {
+    if (entry.html !== null && !entry.erased && !wasStored) {
       showMessageHtml(find(element, ".message__html", HTMLElement), entry.html);
     }
     this.#showTime(element, entry.at, time);
@@ -197,18 +198,6 @@ export class MessageView {
  */
 function showMessageHtml(element, html) {
   element.innerHTML = html;
-}
-
-/**
- * What was said is gone, and so from a row that still shows it.
- *
- * @param {HTMLElement} element
- */
-function showErased(element) {
-  element.dataset.erased = "true";
-  delete element.dataset.emoji;
-  element.querySelector(".message__topic")?.remove();
-  text(element, ".message__html", words.removed);
 }
 
 /**

@@ -11,6 +11,7 @@
 import { fitBubbles } from "./bubble-fit.js";
 import { MessageView } from "./message-view.js";
 import { clone, part } from "./parts.js";
+import { rowKeyOf } from "./timeline.js";
 
 /** Whoever is as near to the end as this follows the conversation. */
 const NEAR_END_PX = 100;
@@ -93,7 +94,7 @@ export class TimelineView {
     for (const element of [...this.#list.children]) {
       if (element instanceof HTMLElement && element.classList.contains("message")) {
         const entry = this.#messages.read(element);
-        this.#elements.set(entry.key, element);
+        this.#elements.set(rowKeyOf(entry), element);
         entries.push(entry);
       } else {
         element.remove(); // days and the "New" line are drawn again, in the reader's zone

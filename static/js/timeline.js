@@ -245,7 +245,7 @@ export class Timeline {
       const differs = entry.sender === "mine" && next?.status !== entry.status;
       rows.push({
         kind: "message",
-        key: entry.key,
+        key: rowKeyOf(entry),
         entry,
         group: groupOf(together(index), joinsNext),
         showsTime: !joinsNext || differs,
@@ -309,6 +309,16 @@ export class Timeline {
   #find(clientId) {
     return this.#pending.find((entry) => entry.clientId === clientId);
   }
+}
+
+/**
+ * The name of a message's row. One that was erased gets another row: nothing that the old one
+ * showed, wherever that was, may stay.
+ *
+ * @param {Entry} entry
+ */
+export function rowKeyOf({ key, erased }) {
+  return erased ? `${key} erased` : key;
 }
 
 /**

@@ -52,13 +52,17 @@ for (const { name, messages, rows, read_seq = messages.length } of cases) {
   });
 }
 
-test("an erased message keeps its place and its key, and says nothing any more", () => {
+test("an erased message keeps its place, in a row of its own that says nothing any more", () => {
   const timeline = filled(1, 3);
   const before = timeline.rows(dayOf).filter(({ kind }) => kind === "message");
   const erased = { text: "", message_html: "", sender_name: null, erased_at: "2026-02-01T00:00:00.000Z" };
   timeline.fill([entry(1), entry(2, erased), entry(3)], { hasMore: false });
   const after = timeline.rows(dayOf).filter(({ kind }) => kind === "message");
-  assert.deepEqual(after.map(({ key }) => key), before.map(({ key }) => key));
+  assert.deepEqual(
+    after.map(({ key }, index) => key === before[index].key),
+    [true, false, true],
+  );
+  assert.deepEqual(after.map((row) => row.entry.key), before.map((row) => row.entry.key));
   assert.deepEqual(after.map((row) => row.entry.erased), [false, true, false]);
   assert.deepEqual(after[1].entry.text, "");
 });
