@@ -189,6 +189,8 @@ async def put_backup_back(path: Path, settings: Settings) -> None:
             f"{settings.data_dir / SECRET_FILES[0]} is not the one that signed the tokens of this"
             " backup: put that in its place before you start, or guests cannot come back."
         )
+
+
 async def export(participant: Participant, settings: Settings) -> None:
     """Prints what is kept of somebody. Raises ``NotFound``, ``Unavailable``."""
     async with opened_store(settings) as store:

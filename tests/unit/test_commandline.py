@@ -7,6 +7,8 @@ from models.commandline import (
     AddSeller,
     Check,
     DisableSeller,
+    Erase,
+    Export,
     Help,
     Serve,
     Token,
@@ -41,6 +43,8 @@ def test_no_command_means_serve():
             ("token", "b1", "--type=Buyer", "--name=Maya", "--expires=9"),
             Token(id="b1", type="Buyer", name="Maya", expires=9),
         ),
+        (("export", "b1", "--type=Buyer"), Export(id="b1", type="Buyer")),
+        (("erase", "omar", "--type=Seller"), Erase(id="omar", type="Seller")),
         (("check",), Check()),
     ],
 )
