@@ -48,6 +48,7 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 def decode_frame(text: str | bytes) -> Frame:
     """Reads a frame's envelope. Raises ``FrameRefused``."""
     try:
+        _check_utf8(text)
         frame = _frame_decoder.decode(text)
     except _UNREADABLE as error:
         raise FrameRefused(BadRequest(_frame_fault(error)), _salvaged_id(text)) from None
@@ -70,6 +71,7 @@ def decode(data: bytes | Raw, struct: type[_S]) -> _S:
     field's name if a part of it is wrong."""
     decoder = _data_decoders.get(struct)
     try:
+        _check_utf8(data)
         if decoder is not None:
             return cast(_S, decoder.decode(data))  # the key is the type
         return msgspec.json.decode(data, type=struct)
@@ -130,6 +132,12 @@ def encode_ack(frame_id: int | float | str, data: Struct) -> bytes:
 def encode_error(frame_id: int | float | str | None, data: ErrorData) -> bytes:
     """A refusal; ``id`` is null where the client gave none."""
     return _encoder.encode({"event": "error", "id": frame_id, "data": data})
+
+
+def _check_utf8(data: str | bytes | Raw) -> None:
+    """Raises ``UnicodeDecodeError``; msgspec does so too, but passes over what no field wants."""
+    if isinstance(data, bytes):  # text is decoded by now, and so is the frame that ``Raw`` is of
+        data.decode()
 
 
 def _is_frame_id(value: object) -> bool:
