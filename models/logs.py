@@ -18,6 +18,7 @@ LINE_CHARACTERS: Final = 8 * 1024
 _SECRETS = re.compile(
     r"(?<![\w-])eyJ[\w-]{4,}\.[\w-]+(?:\.[\w-]*)?"  # a JSON Web Token
     r"|(?<=://)[^\s/@]+(?=@)"  # name and password in a URI
+    r"|(?<![\w.%+-])[\w.%+-]{1,64}+@[\w-]+(?:\.[\w-]+)+"  # a mail address, also as an id
 )
 # All that could end a line or steer a terminal, and what turns the text behind it round.
 _UNPRINTABLE = re.compile(

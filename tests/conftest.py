@@ -192,13 +192,22 @@ def end_tasks(loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[Any]]) ->
 # --- The log ------------------------------------------------------------------------------------
 
 
+# What no line of the product's may hold: a token, and the word with which tests mark what is
+# nobody's business.
+SECRETS = re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}|canary", re.IGNORECASE)
+
+
 class LogWatch(logging.Handler):
-    """Keeps the errors that nobody expected. Call it with patterns to expect some."""
+    """Keeps the errors that nobody expected. Call it with patterns to expect some.
+
+    ``leaked`` are the records that hold what belongs in no log, before models/logs.py blots them.
+    """
 
     def __init__(self, *patterns: str) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.INFO)
         self._patterns = list(patterns)
         self._seen: list[str] = []
+        self.leaked: list[str] = []
 
     def __call__(self, *patterns: str) -> None:
         self._patterns += patterns
@@ -207,6 +216,10 @@ class LogWatch(logging.Handler):
         forgotten = record.name == "asyncio" and "never retrieved" in record.getMessage()
         if record.levelno >= logging.ERROR or forgotten:
             self._seen.append(f"{record.levelname} {record.name}: {self.format(record)}")
+        if record.name.startswith("shopbell.") and record.name != "shopbell.test":
+            said = f"{record.__dict__} {self.format(record)}"
+            if SECRETS.search(said):
+                self.leaked.append(said)
 
     @property
     def unexpected(self) -> list[str]:
@@ -219,7 +232,7 @@ class LogWatch(logging.Handler):
 
 @pytest.fixture(autouse=True)
 def expected_errors(request: pytest.FixtureRequest) -> Generator[LogWatch]:
-    """An unexpected ERROR in the log fails the test.
+    """An unexpected ERROR in the log fails the test, and so does a secret in any line (S22).
 
     Expected ones are named by regular expressions, searched for in ``LEVEL logger: message`` and
     the traceback: ``@pytest.mark.expected_errors("…")``, or ``expected_errors("…")`` in the test.
@@ -228,10 +241,15 @@ def expected_errors(request: pytest.FixtureRequest) -> Generator[LogWatch]:
     watch = LogWatch(*patterns)
     root = logging.getLogger()
     root.addHandler(watch)
+    product = logging.getLogger("shopbell")
+    product.setLevel(logging.INFO)
     try:
         yield watch
     finally:
         root.removeHandler(watch)
+        product.setLevel(logging.NOTSET)
+    if watch.leaked:
+        pytest.fail("These belong in no log:\n" + "\n".join(watch.leaked), pytrace=False)
     if watch.unexpected:
         pytest.fail("Unexpected errors in the log:\n" + "\n".join(watch.unexpected), pytrace=False)
 
