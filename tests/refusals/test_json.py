@@ -14,6 +14,7 @@ import pytest
 
 from models import codec, events
 from models.chat import CONVERSATIONS_SHOWN, FRAME_BYTES
+from models.errors import BadRequest, Invalid
 from tests.caller import call
 from tests.refusals.raw import TEXT, frame, upgraded
 
@@ -55,7 +56,7 @@ def test_no_json_bomb_is_more_than_a_bad_request(kind):
     """S36. Fails when ``_UNREADABLE`` lacks ``RecursionError`` or ``UnicodeDecodeError``."""
     assert refused(BOMBS[kind]).error.code == "bad_request"
     for struct in (events.SendMessage, events.RegisterUser):
-        with pytest.raises((codec.BadRequest, codec.Invalid)):
+        with pytest.raises((BadRequest, Invalid)):
             codec.decode(BOMBS[kind], struct)
 
 
