@@ -51,6 +51,7 @@ FRAME_BYTES: Final = 64 * 1024  # CONTRACT section 4: a frame over 64 KiB closes
 CATCH_UP_PAGE: Final = 300
 CATCH_UP_MOST: Final = 1_000  # CONTRACT section 4: where more are missing, `reset`
 CONVERSATIONS_SHOWN: Final = 100
+REGISTERING: Final = 8  # read at a time: a crowd that comes back must not hold up who writes
 NAMES_KNOWN: Final = 50_000
 
 log = logging.getLogger("shopbell.chat")
@@ -88,6 +89,7 @@ class Chat:
         self._pace = pace
         self._metrics = metrics
         self._now = now
+        self._registering = asyncio.Semaphore(REGISTERING)
         self._left: dict[str, datetime] = {}  # who is gone, and that it is not stored yet
         self._introduced: dict[str, str] = {}  # whose record is known to be there, and their name
         ledger.on_entry = self._tell_entry
@@ -111,11 +113,12 @@ class Chat:
         first = not connection.registered
         connection.registered = True
         try:
-            newest = await self._ledger.newest_of(
-                who.key, before=None, limit=CONVERSATIONS_SHOWN, unread=False
-            )
-            unread = await self._history.unread_count(who)
-            shown = await self._history.shown(who, newest)
+            async with self._registering:
+                newest = await self._ledger.newest_of(
+                    who.key, before=None, limit=CONVERSATIONS_SHOWN, unread=False
+                )
+                unread = await self._history.unread_count(who)
+                shown = await self._history.shown(who, newest)
             if connection.is_closing:
                 raise Unavailable  # it has gone meanwhile; who is counted now would stay for ever
         except BaseException:
