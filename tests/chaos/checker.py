@@ -25,9 +25,9 @@ def faults(history: Sequence[Line]) -> list[str]:
         found += _stored(stored, sends)
         found += _acknowledged(lines, stored)
         found += _order_of_readers(lines)
+        found += _senders_order(lines, stored)
         for client in sorted({line.client for line in lines if line.op != "stored"}):
             own = [line for line in lines if line.client == client]
-            found += _senders_order(own, stored)
             found += _shown(own, stored)
     return found
 
@@ -78,14 +78,20 @@ def _acknowledged(lines: Sequence[Line], stored: Sequence[Line]) -> Iterator[str
         yield f"lost ack: of {len(acked)} acknowledged messages nothing is stored"
 
 
-def _senders_order(own: Sequence[Line], stored: Sequence[Line]) -> Iterator[str]:
-    handed_in: dict[Message, int] = {}
-    for line in own:
+def _senders_order(lines: Sequence[Line], stored: Sequence[Line]) -> Iterator[str]:
+    """What one client wrote is stored as it was written, whoever had to send it again."""
+    written: dict[Message, tuple[str, int]] = {}
+    for line in lines:
         if line.op == "send" and line.state == "invoke":
-            handed_in.setdefault((line.who, line.client_id), len(handed_in))
-    numbers = [handed_in[_message(line)] for line in stored if _message(line) in handed_in]
-    if numbers != sorted(numbers):
-        yield f"sender's order: {own[0].client} wrote otherwise than {_short(numbers)}"
+            written.setdefault((line.who, line.client_id), (line.client, len(written)))
+    orders: defaultdict[str, list[int]] = defaultdict(list)
+    for line in stored:
+        if _message(line) in written:
+            client, number = written[_message(line)]
+            orders[client].append(number)
+    for client, numbers in orders.items():
+        if numbers != sorted(numbers):
+            yield f"sender's order: {client} wrote otherwise than {_short(numbers)}"
 
 
 # --- What clients showed ------------------------------------------------------------------------

@@ -255,10 +255,11 @@ class Device:
 
     def _stored(self, message: Data) -> None:
         id_ = message["conversation_id"]
-        if message["seq"] > self.positions.get(id_, 0):
+        if id_ not in self.positions:
+            self._begin(id_, 0)
+        if message["seq"] > self.positions[id_]:
             self._own.add((id_, message["seq"]))
-            if id_ in self.positions:
-                self._skip_own(id_)
+            self._skip_own(id_)
 
     def _is_cancelled(self) -> bool:
         task = asyncio.current_task()

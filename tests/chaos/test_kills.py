@@ -1,6 +1,5 @@
 """Real processes are killed under load: what was acknowledged is there, once, in order."""
 
-import os
 import random
 import sys
 from collections import Counter
@@ -17,11 +16,6 @@ pytestmark = [
     pytest.mark.chaos,
     pytest.mark.skipif(sys.platform != "linux", reason="finds the database's process in /proc"),
 ]
-
-
-@pytest.fixture
-def seed():
-    return int(os.environ.get("SHOPBELL_TEST_SEED") or random.randrange(2**32))
 
 
 @pytest.mark.gen_test(timeout=170)
