@@ -247,15 +247,23 @@ class Accounts:
 
     async def watch(self) -> None:
         """Refreshes for ever, also while the database is away; what is known holds meanwhile."""
-        while True:
-            await asyncio.sleep(REFRESH_SECONDS)
-            self._tell()  # tokens also end by themselves, and the database may take its time
-            with suppress(Unavailable):
-                await self.refresh()
+        await asyncio.gather(self._watch_clock(), self._watch_store())
 
     def close(self) -> None:
         """Lets go of the threads that hash passwords."""
         self._passwords.close()
+
+    async def _watch_clock(self) -> None:
+        """Tokens end by themselves as well, also while the database takes its time."""
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            self._tell()
+
+    async def _watch_store(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            with suppress(Unavailable):
+                await self.refresh()
 
     def _end(self, entry: str) -> None:
         self._revoked[entry] = self._now()

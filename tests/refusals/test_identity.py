@@ -138,7 +138,7 @@ async def test_p25_a_guests_conversation_passes_once_and_the_guest_is_over(shop,
     """Two buyers at once show the same guest's token: one gets the conversation, the guest's socket
     ends, and nobody writes as the guest any more.
 
-    Fails when ``begin_handover`` does not decide by its unique key."""
+    Fails when ``Guests._hand_over`` does not end the guest first."""
     guest = (await call(shop, "POST", "/api/session/guest", {"seller_id": "omar"})).body
     socket = await join(shop, "Buyer", guest["user"]["id"], token=guest["token"])
     await socket.ask("send_message", TO_OMAR | {"message": "A guest's"})

@@ -11,6 +11,7 @@ from http.cookies import SimpleCookie
 import pytest
 
 from models import passwords
+from models.accounts import REFRESH_SECONDS
 from models.conversation import moment
 from models.passwords import AT_ONCE, WAITING
 from tests.caller import call
@@ -79,6 +80,27 @@ async def test_s4_p18_c12_c36_what_ends_a_session_ends_its_sockets_within_5_s(
         client.heard.clear()
         assert not shop.shop.hub.open_of(f"{client.type}:{client.id}"), kind
     await stays.ask("send_message", TO_OMAR)
+
+
+async def test_s4_a_token_ends_in_time_while_the_database_is_slow(shop, join, monkeypatch):
+    """Each read of what has ended takes nearly as long as it may. Fails when one loop looks at the
+    clock and at the database in turn."""
+
+    def slow(read):
+        async def slowly(*asked):
+            await asyncio.sleep(4)
+            return await read(*asked)
+
+        return slowly
+
+    store = shop.shop.store
+    for name in ("revocations_since", "sellers"):
+        monkeypatch.setattr(store, name, slow(getattr(store, name)))
+    await asyncio.sleep(REFRESH_SECONDS)  # it is under way
+    expires_at = int(time.time()) + 2
+    maya = await join(shop, "Buyer", "maya", token=shop.token("Buyer", "maya", seconds=2))
+    assert await maya.closed() == 4401
+    assert 0 <= time.time() - expires_at <= REVOKED_SECONDS
 
 
 # --- S6: the cookie -------------------------------------------------------------------------------
