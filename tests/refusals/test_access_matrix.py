@@ -13,6 +13,7 @@ from msgspec import json as schemas
 from msgspec.structs import fields
 
 from models.conversation import Participant
+from models.erasure import ordered
 from models.events import COMMANDS
 from models.tokens import Tokens
 from tests.caller import call
@@ -80,12 +81,17 @@ async def unknown(shop, names):
     disabled = shop.token("Seller", "vera")
     await shop.shop.accounts.set_disabled("vera", True)
     await shop.shop.accounts.refresh()
+    erased = shop.token("Buyer", "ines")
+    await call(shop, "POST", "/api/messages/send", TO_OMAR, token=erased)
+    await ordered(shop.shop.store, Participant("Buyer", "ines"))
+    await shop.shop.erasures.refresh()
     settings = shop.shop.settings
     earlier = Tokens(settings.secret, settings.identity_secret, now=lambda: time.time() - 60)
     return {
         "a guest who is a buyer now": guest,
         "logged out": session,
         "disabled": disabled,
+        "erased": erased,
         "over": earlier.issue(Participant("Buyer", "maya"), "Maya", seconds=60),
         "nonsense": "a.bad.token",
     }
@@ -93,7 +99,7 @@ async def unknown(shop, names):
 
 async def test_whom_nobody_knows_passes_no_closed_door(shop, names, written, unknown):
     """Fails when ``BaseHandler.prepare`` raises no ``Unauthorized``, or when
-    ``Accounts.is_refused`` forgets one of the three ends."""
+    ``Accounts.is_refused`` forgets one of the ends."""
     before = await written()
     for door in CLOSED:
         answers = {"nobody": await knock(shop, door, names)}
