@@ -24,6 +24,7 @@ from handlers.base import Parts
 from handlers.gate import Gate, raise_descriptor_limit
 from handlers.languages import LANGUAGES, spoken
 from handlers.listener import listener
+from handlers.outside import faults_from_outside, is_running
 from handlers.stopping import WRONG, Stopping, stop_politely
 from models import checks, logs
 from models.accounts import Accounts
@@ -149,20 +150,36 @@ def signed_token(asked: Token, settings: Settings) -> str:
 
 
 async def check(settings: Settings) -> int:
-    """Says what is wrong, a line each, and returns the exit status."""
-    now = datetime.now(UTC)
-    faults = [*checks.faults_of_settings(settings), *checks.faults_of_clock(now)]
-    try:
-        async with opened_store(settings) as store:
-            greeting, newest = await store.greeting(), await store.settled_at()
-            now = datetime.now(UTC)
-            is_embedded = settings.mongodb_uri is None
-            faults += checks.faults_of_database(greeting, newest, now, is_embedded=is_embedded)
-            await store.probe()
-    except (ChatError, EngineError, SchemaTooNew, RestoreUnfinished) as error:
-        faults.append(str(error))
-    _say("\n".join(faults) or "Settings, database and clock are as they should be.")
+    """Says what is wrong, a line each, and returns the exit status. Changes nothing."""
+    faults = [
+        *checks.faults_of_settings(settings),
+        *checks.faults_of_clock(datetime.now(UTC)),
+        *await faults_of_database(settings),
+    ]
+    looked_at = "Settings, database and clock"
+    if await runs_beside(settings):
+        faults += await faults_from_outside(settings.with_secrets())
+        looked_at = "Settings, database, clock and the way from browsers"
+    _say("\n".join(faults) or f"{looked_at} are as they should be.")
     return WRONG if faults else 0
+
+
+async def faults_of_database(settings: Settings) -> list[str]:
+    """What is wrong with the shop's database, in words."""
+    try:
+        async with opened_store(settings, is_to_serve=False) as store:
+            is_embedded = settings.mongodb_uri is None
+            return await checks.faults_of_database(store, is_embedded=is_embedded)
+    except EngineError as error:
+        return [str(error)]
+
+
+async def runs_beside(settings: Settings) -> bool:
+    """Whether this shop's server runs; one that never did has made no secrets."""
+    try:
+        return checks.has_secrets(settings) and await is_running(settings.with_secrets())
+    except (OSError, SettingsError):
+        return False  # which has been told
 
 
 async def write_backup(path: Path, settings: Settings) -> None:

@@ -24,7 +24,7 @@ class Health(Struct, frozen=True):
     status: str = "ok"
 
 
-CHECKED: Final = ("server", "database", "schema", "disk")
+CHECKED: Final = ("server", "database", "breaker", "schema", "disk")
 
 
 class Ready(Struct, frozen=True):

@@ -5,16 +5,19 @@ Looks and says; mends nothing.
 
 import shutil
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from models import data_dir
 from models.disk import disk_is_low
+from models.errors import Unavailable
 from models.options import SettingsError
 from models.settings import SECRET_FILES, Settings
-from models.store import Greeting
+from models.store import Greeting, RestoreUnfinished, SchemaTooNew, Store
+from models.store_connection import refusal_of
 from models.version import too_old
 
 # MongoDB's versions, as "hello" tells them.
@@ -42,7 +45,23 @@ def faults_of_clock(now: datetime) -> list[str]:
     return []
 
 
-def faults_of_database(
+async def faults_of_database(store: Store, *, is_embedded: bool) -> list[str]:
+    """What is wrong with the database, or with what may be done there. Its probe's document is
+    written, and nothing else is changed."""
+    found: list[str] = []
+    try:
+        greeting, newest = await store.greeting(), await store.settled_at()
+        found += faults_of_greeting(greeting, newest, datetime.now(UTC), is_embedded=is_embedded)
+        await store.check_schema()
+        await store.probe()
+    except Unavailable as error:
+        found.append(refusal_of(error))
+    except (SchemaTooNew, RestoreUnfinished) as error:
+        found.append(str(error))
+    return found
+
+
+def faults_of_greeting(
     greeting: Greeting, newest: datetime | None, now: datetime, *, is_embedded: bool
 ) -> list[str]:
     """What the database says of itself, and the ``newest`` moment that is stored there."""
@@ -64,12 +83,20 @@ def faults_of_database(
     return found
 
 
+def has_secrets(settings: Settings) -> bool:
+    """Whether both secrets are given or kept already: a first start makes them, a look does not.
+    Raises ``OSError``."""
+    given = (settings.secret, settings.identity_secret)
+    kept = (settings.data_dir / name for name in SECRET_FILES)
+    return all(secret or path.exists() for secret, path in zip(given, kept, strict=True))
+
+
 def _open_to_the_network(settings: Settings) -> Iterator[str]:
+    clear = "passwords and messages travel in the clear. Put a proxy with TLS in front and give"
     if not settings.secure and not _is_loopback(settings.address):
-        yield (
-            f"It listens on {settings.address} without https: passwords and messages travel in the"
-            " clear. Put a proxy with TLS in front and give --public-url=https://…."
-        )
+        yield f"It listens on {settings.address} without https: {clear} --public-url=https://…."
+    elif not settings.secure and not _is_loopback(urlsplit(settings.origin).hostname or ""):
+        yield f"public-url {settings.origin} is without https: {clear} that one's https://…."
     if settings.secure and not settings.trusted_proxies:
         yield (
             "public-url is https, so a proxy stands in front, but trusted-proxies is empty: all"
@@ -82,7 +109,7 @@ def _secret_files(settings: Settings) -> Iterator[str]:
         for path in (settings.data_dir, *(settings.data_dir / name for name in SECRET_FILES)):
             if path.exists() and data_dir.open_to_others(path):
                 yield f"{path} is open to others on this machine; chmod go= {path}."
-        if all((settings.data_dir / name).exists() for name in SECRET_FILES):
+        if has_secrets(settings):
             settings.with_secrets()
     except OSError as error:
         yield f"{error.filename} cannot be looked at: {error.strerror}."

@@ -141,7 +141,8 @@ class Erase:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """Says what is wrong with settings, database and clock; exit status 1 if anything is."""
+    """Says what is wrong with settings, database, clock and, beside a running server, the way from
+    browsers to it; exit status 1 if anything is."""
 
 
 @dataclass(frozen=True, kw_only=True)

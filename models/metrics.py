@@ -32,7 +32,25 @@ _SECONDS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 # Close codes that mean something to us; a client may send any other.
 _CLOSE_CODES: Final = frozenset({1000, 1001, 1006, 1007, 1009, 1012, 1013, 4401, 4408, 4429})
 
-Gauged = Literal["sockets_open", "sockets_registered", "outbox_bytes", "database_up"]
+Gauged = Literal[
+    "sockets_open",
+    "sockets_registered",
+    "outbox_bytes",
+    "database_up",
+    "database_waiting",
+    "breaker_open",
+    "breaker_openings",
+]
+# What is read when somebody looks.
+GAUGES: Final[dict[Gauged, str]] = {
+    "sockets_open": "WebSockets that are open",
+    "sockets_registered": "WebSockets that registered",
+    "outbox_bytes": "What waits for readers, all sockets",
+    "database_up": "1 while the database answers, else 0",
+    "database_waiting": "Callers that wait for their turn at the database",
+    "breaker_open": "1 while calls to the database are refused as it does not answer, else 0",
+    "breaker_openings": "How often that happened since the start",
+}
 
 
 class Metrics:
@@ -43,12 +61,7 @@ class Metrics:
         ProcessCollector(registry=self._registry)  # memory, descriptors, processor time
         build = Info("shopbell_build", "Which Shopbell this is", registry=self._registry)
         build.info({"version": VERSION})
-        self._gauges: dict[Gauged, Gauge] = {
-            "sockets_open": self._gauge("sockets_open", "WebSockets that are open"),
-            "sockets_registered": self._gauge("sockets_registered", "WebSockets that registered"),
-            "outbox_bytes": self._gauge("outbox_bytes", "What waits for readers, all sockets"),
-            "database_up": self._gauge("database_up", "1 while the database answers, else 0"),
-        }
+        self._gauges = {name: self._gauge(name, text) for name, text in GAUGES.items()}
         self._gauge("tasks", "Tasks on the event loop").set_function(_tasks)
         self._lag = self._gauge("loop_lag_seconds", "How late the event loop was just now")
         self._worst_lag = self._gauge("loop_lag_worst_seconds", "The worst lag since the start")

@@ -53,6 +53,8 @@ class Readiness:
             found["database"] = f"The database did not answer within {PROBE_SECONDS:.0f} s."
         else:
             found |= probe.result()
+        if self._store.breaker.is_open:
+            found["breaker"] = "Calls to the database are refused until it answers."
         self._is_up = "database" not in found
         return found
 

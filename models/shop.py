@@ -136,10 +136,13 @@ class Shop:
 
     def _measure(self) -> None:
         """Tells the metrics where to look."""
-        hub, read_from = self.hub, self.metrics.read_from
+        hub, breaker, read_from = self.hub, self.store.breaker, self.metrics.read_from
         read_from("sockets_open", lambda: hub.count)
         read_from("sockets_registered", lambda: sum(c.registered for c in hub.everybody()))
         read_from("outbox_bytes", lambda: sum(c.outbox.bytes for c in hub.everybody()))
+        read_from("database_waiting", lambda: breaker.waiting)
+        read_from("breaker_open", lambda: breaker.is_open)
+        read_from("breaker_openings", lambda: breaker.times_opened)
 
     def close(self) -> None:
         """Lets go of threads and connections."""

@@ -184,6 +184,14 @@ class Store:
         async with self._driver():
             await probe_database(self._db)
 
+    async def check_schema(self) -> None:
+        """Looks whether a start would take this database, and changes nothing.
+
+        Raises ``Unavailable``, ``SchemaTooNew`` or ``RestoreUnfinished``.
+        """
+        async with self._driver():
+            store_schema.check(await store_schema.marks_of(self._db))
+
     async def schema_version(self) -> int:
         """The version of the schema that is stored just now; 0 if there is none. Raises
         ``Unavailable``."""

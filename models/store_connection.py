@@ -14,7 +14,7 @@ from typing import Any, Final
 import pymongo
 from motor.frameworks.asyncio import max_workers as MOTOR_THREADS  # noqa: N812  # it is constant
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo.errors import BulkWriteError, ConfigurationError, PyMongoError
+from pymongo.errors import BulkWriteError, ConfigurationError, OperationFailure, PyMongoError
 from pymongo.server_api import ServerApi
 
 from models.breaker import TimedOut
@@ -28,6 +28,11 @@ POOL_SIZE: Final = 20
 # asks whether the database lives: that must not wait behind calls that hang.
 PLACES: Final = max(1, min(POOL_SIZE, MOTOR_THREADS) - 2)
 DUPLICATE_KEY: Final = 11000
+# MongoDB's error codes, and what they mean to whoever set it up.
+REFUSALS: Final = {
+    13: "The database's user may not read and write there; it needs the role readWrite.",
+    18: "The database does not know the user that mongodb-uri names, or not with this password.",
+}
 
 
 class Taken(Exception):
@@ -117,6 +122,19 @@ async def translated() -> AsyncIterator[None]:
         yield
     except PyMongoError as error:
         raise (TimedOut if error.timeout else Unavailable) from error
+
+
+def refusal_of(error: Unavailable) -> str:
+    """Why the database refused, in words, if it did answer; else what ``error`` says."""
+    cause = error.__cause__
+    if isinstance(cause, OperationFailure):
+        if cause.code in REFUSALS:
+            return REFUSALS[cause.code]
+        if "journal" in str(cause):
+            return "The database keeps no journal: messages that it took could be lost."
+        # Not its text, which may hold what was asked.
+        return f"The database refuses to be read or written: error {cause.code}."
+    return error.message
 
 
 @contextmanager

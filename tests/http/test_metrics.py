@@ -174,6 +174,22 @@ async def test_the_database_s_seconds(server, moved, join):
     assert probes == 1
 
 
+async def test_the_breaker_s_state(serve, proxy, engine_uri):
+    server = await serve(uri=proxy.uri(engine_uri))
+    now = await figures(server)
+    assert (now["breaker_open"], now["breaker_openings"], now["database_waiting"]) == (0, 0, 0)
+    breaker = server.shop.store.breaker
+    breaker._open()  # three calls of five seconds each would do the same
+    proxy.hold()
+    now = await figures(server)
+    assert (now["breaker_open"], now["breaker_openings"]) == (1, 1)
+    answer = await call(server, "GET", "/readyz")
+    assert answer.status == 503
+    assert answer.body["checks"]["breaker"] != "ok"
+    proxy.heal()
+    await becomes(server, "breaker_open", 0)
+
+
 async def test_tasks_descriptors_memory_and_the_build(server, moved):
     names = ["tasks", "process_open_fds", "process_resident_memory_bytes"]
     assert min(await moved(*names)) > 0

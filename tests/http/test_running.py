@@ -320,9 +320,10 @@ def test_a_password_that_may_not_be_is_refused(data_dir, stdin):
 
 
 def test_check_finds_nothing_where_all_is_well(shop):
-    done = run("check", data_dir=shop.data_dir)
+    done = run("check", f"--port={shop.url.rpartition(':')[2]}", data_dir=shop.data_dir)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "Settings, database and clock are as they should be.\n"
+    told = "Settings, database, clock and the way from browsers are as they should be.\n"
+    assert done.stdout == told
 
 
 def test_check_says_in_words_what_is_wrong(data_dir):

@@ -29,6 +29,7 @@ def test_a_shop_on_loopback_with_fresh_secrets_is_well(tmp_path):
         ({"address": "0.0.0.0"}, "without https"),
         ({"address": "::"}, "without https"),
         ({"address": "shop.example"}, "without https"),
+        ({"public-url": "http://shop.example"}, "is without https"),
         ({"public-url": "https://shop.example"}, "trusted-proxies is empty"),
     ],
 )
@@ -86,8 +87,8 @@ def test_a_clock_that_was_never_set_is_told():
 
 
 def test_a_database_that_is_well_has_no_faults():
-    assert checks.faults_of_database(WELL, NOW, NOW, is_embedded=False) == []
-    assert checks.faults_of_database(WELL, None, NOW, is_embedded=True) == []
+    assert checks.faults_of_greeting(WELL, NOW, NOW, is_embedded=False) == []
+    assert checks.faults_of_greeting(WELL, None, NOW, is_embedded=True) == []
 
 
 @pytest.mark.parametrize(
@@ -101,5 +102,5 @@ def test_a_database_that_is_well_has_no_faults():
     ],
 )
 def test_a_database_that_is_not_says_why(greeting, newest, word):
-    (fault,) = checks.faults_of_database(greeting, newest, NOW, is_embedded=False)
+    (fault,) = checks.faults_of_greeting(greeting, newest, NOW, is_embedded=False)
     assert word in fault
