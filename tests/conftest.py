@@ -63,6 +63,9 @@ pytest_plugins = [_mended_plugin()]
 
 # The machines that run this are shared: an example that takes long there is no failure.
 hypothesis.settings.register_profile("shopbell", deadline=None, max_examples=60, print_blob=True)
+hypothesis.settings.register_profile(
+    "long", deadline=None, max_examples=5_000, print_blob=True
+)  # pytest --hypothesis-profile=long
 hypothesis.settings.load_profile("shopbell")
 
 
