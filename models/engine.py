@@ -23,11 +23,12 @@ from models.engine_home import (
     EngineError,
     EngineHome,
     has_database,
+    place_of,
     running_uri,
 )
 from models.engine_process import STOP_SECONDS, EngineProcess, PortTaken, end_orphan
 
-__all__ = ["Engine", "EngineBusy", "EngineError", "has_database", "running_uri"]
+__all__ = ["Engine", "EngineBusy", "EngineError", "has_database", "place_of", "running_uri"]
 
 logger = logging.getLogger("shopbell.engine")
 

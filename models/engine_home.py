@@ -185,6 +185,19 @@ def has_database(data_dir: Path) -> bool:
     return EngineHome(data_dir).database.exists()
 
 
+def place_of(data_dir: Path) -> str | None:
+    """What tells this embedded database's files from a copy of them; None where there are none.
+
+    A file that is never written again keeps its number and its time of change; no copy can have
+    both. A restart changes nothing, and moving them elsewhere on the same disk neither.
+    """
+    try:
+        found = EngineHome(data_dir).password.stat()
+    except OSError:
+        return None
+    return f"{found.st_ino} {found.st_ctime_ns}"
+
+
 async def running_uri(data_dir: Path) -> str | None:
     """The way to the database of the server that lives on ``data_dir``; None if no server does.
 

@@ -9,6 +9,7 @@ from models.accounts import Accounts
 from models.availability import Availability
 from models.chat import Chat
 from models.disk import disk_is_low
+from models.engine import place_of
 from models.erasure import Erasures
 from models.errors import Unavailable
 from models.guests import Guests
@@ -98,7 +99,9 @@ class Shop:
 
         Raises ``Unavailable``, ``SchemaTooNew`` or ``RestoreUnfinished``.
         """
-        self.chat.epoch = await self.store.prepare()
+        is_embedded = self.settings.mongodb_uri is None
+        place = place_of(self.settings.data_dir) if is_embedded else None
+        self.chat.epoch = await self.store.prepare(place)
         await self.accounts.refresh()
         await self.preferences.refresh()
         await self.ledger.mend()

@@ -159,15 +159,16 @@ class Store:
         with pymongo.timeout(PROBE_SECONDS):
             await self._db.meta.find_one({"_id": "schema"}, {"_id": 1})
 
-    async def prepare(self) -> str:
+    async def prepare(self, place: str | None = None) -> str:
         """Brings the database to this program's schema and reads its epoch, which names this very
-        history of writes.
+        history of writes. ``place`` names the files of the embedded database: in others it is
+        another epoch.
 
         Raises ``Unavailable``, and before anything is changed ``SchemaTooNew`` or
         ``RestoreUnfinished``.
         """
         async with self._driver():
-            return await store_schema.prepare(self._db)
+            return await store_schema.prepare(self._db, place)
 
     async def greeting(self) -> Greeting:
         """Raises ``Unavailable``."""

@@ -106,25 +106,37 @@ STEPS: Final = (Step(2, note_turns),)
 VERSION: Final = 1 + len(STEPS)
 
 
-async def prepare(database: Any, steps: Sequence[Step] = STEPS) -> str:
+async def prepare(database: Any, place: str | None = None, *, steps: Sequence[Step] = STEPS) -> str:
     """Brings a database to this program's schema, or makes a new one, and returns its epoch.
 
-    Raises ``SchemaTooNew`` or ``RestoreUnfinished``, before anything is changed.
+    ``place`` names the files that it lies in: where it lay in others before, somebody put a copy
+    back, and what clients remember may never have been said there. That is another epoch. Raises
+    ``SchemaTooNew`` or ``RestoreUnfinished``, before anything is changed.
     """
     check(await marks_of(database), newest=1 + len(steps))
-    return await bring_up(database, steps)
+    schema = await bring_up(database, steps)
+    if place is None or place == schema.get("place"):
+        return cast(str, schema["epoch"])
+    epoch = schema["epoch"]
+    if "place" in schema:
+        log.warning("The database's files were put back or moved; clients load all anew.")
+        epoch = new_epoch()
+    change = {"place": place, "epoch": epoch}
+    await database.meta.update_one({"_id": "schema"}, {"$set": change})
+    return cast(str, epoch)
 
 
-async def bring_up(database: Any, steps: Sequence[Step] = STEPS) -> str:
-    """The same for a database that was looked at."""
+async def bring_up(database: Any, steps: Sequence[Step] = STEPS) -> dict[str, Any]:
+    """Makes what is missing, takes the steps that are due, and returns what is noted of the
+    schema. To be called when ``check`` has nothing against it."""
     await make_indexes(database)
     fresh = {"version": 1 + len(steps), "epoch": new_epoch()}
     await database.meta.update_one({"_id": "schema"}, {"$setOnInsert": fresh}, upsert=True)
-    schema = await database.meta.find_one({"_id": "schema"})
+    schema: dict[str, Any] = await database.meta.find_one({"_id": "schema"})
     for step in steps:
         if step.version > schema["version"]:
             await _take(step, database)
-    return cast(str, schema["epoch"])
+    return schema
 
 
 async def make_indexes(database: Any) -> None:

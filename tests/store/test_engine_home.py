@@ -1,5 +1,6 @@
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from models.engine_home import (
     EngineError,
     EngineHome,
     knock,
+    place_of,
     running_uri,
 )
 
@@ -39,6 +41,20 @@ def test_a_password_is_made_once_and_is_hard_to_guess(home):
     assert home.read_password() == password
     assert len(password) >= 43
     assert home.password.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_copy_of_the_files_is_told_from_them(home, tmp_path):
+    assert place_of(home.data_dir) is None
+    home.make_secrets()
+    place = place_of(home.data_dir)
+    again = EngineHome(home.data_dir)
+    again.prepare()
+    again.make_secrets()
+    assert place_of(home.data_dir) == place
+    copied = shutil.copytree(home.data_dir, tmp_path / "copy")
+    assert place_of(copied) not in {None, place}
+    home.data_dir.rename(tmp_path / "moved")
+    assert place_of(tmp_path / "moved") == place
 
 
 def test_a_database_never_gets_a_second_password(home):

@@ -134,13 +134,13 @@ async def test_steps_come_in_order_and_once_and_each_is_noted_when_it_is_done(da
 
         return Step(version, run)
 
-    await prepare(database, [])
+    await prepare(database, steps=[])
     with pytest.raises(Unavailable):
-        await prepare(database, [step(2), step(3, fails=True), step(4)])
+        await prepare(database, steps=[step(2), step(3, fails=True), step(4)])
     assert taken == [(2, 1), (3, 2)]
-    await prepare(database, [step(2), step(3), step(4)])
+    await prepare(database, steps=[step(2), step(3), step(4)])
     assert taken == [(2, 1), (3, 2), (3, 2), (4, 3)]
-    await prepare(database, [step(2), step(3), step(4)])
+    await prepare(database, steps=[step(2), step(3), step(4)])
     assert len(taken) == 4
     assert await version_of(database) == 4
 
@@ -153,7 +153,7 @@ async def test_a_new_database_needs_no_step(database):
     async def never(asked):
         raise AssertionError
 
-    await prepare(database, [Step(2, never)])
+    await prepare(database, steps=[Step(2, never)])
     assert await version_of(database) == 2
     assert set(await database.list_collection_names()) >= set(INDEXES)
 
@@ -178,3 +178,15 @@ async def test_half_a_restore_is_refused_in_words_and_left_as_it_is(store, datab
         await store.prepare()
     await database.meta.update_one({"_id": "restore"}, {"$set": {"done": True}})
     await store.prepare()
+
+
+async def test_files_that_were_copied_are_another_history(store, database):
+    """P6: with its old epoch, a client that is not ahead would be told of the rest only. Fails when
+    the epoch is that of the documents alone."""
+    first = await store.prepare()
+    assert await store.prepare("here") == first
+    assert await store.prepare("here") == first
+    assert await store.prepare() == first  # a command, and a MongoDB
+    again = await store.prepare("there")
+    assert again != first
+    assert await store.prepare("there") == again == await store.prepare()
