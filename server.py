@@ -50,7 +50,7 @@ from models.conversation import Participant
 from models.demo import prepare_demo
 from models.engine import Engine, EngineError, has_database, running_uri
 from models.erasure import carried_out, ordered
-from models.errors import ChatError, Invalid
+from models.errors import ChatError, Invalid, NotFound
 from models.export import exported
 from models.options import SettingsError
 from models.pace import Pace
@@ -210,6 +210,7 @@ async def put_backup_back(path: Path, settings: Settings) -> None:
 
 async def export(participant: Participant, settings: Settings) -> None:
     """Prints what is kept of somebody. Raises ``NotFound``, ``Unavailable``."""
+    check_there_is_a_database(settings)
     async with opened_store(settings) as store:
         async for piece in exported(store, participant, datetime.now(UTC)):
             sys.stdout.buffer.write(piece)
@@ -221,13 +222,19 @@ async def erase(participant: Participant, settings: Settings) -> None:
 
     Raises ``NotFound``, ``Unavailable``.
     """
-    count = 0
+    check_there_is_a_database(settings)
     async with opened_store(settings) as store:
         order = await ordered(store, participant)
         async for _ in carried_out(store, order):
-            count += 1
+            pass
     await asyncio.sleep(max(0.0, order.valid_from - time.time()))  # whoever comes now is new
-    _say(f"{participant.type} {participant.id} is erased, in {count} conversations.")
+    _say(f"{participant.type} {participant.id} is erased.")
+
+
+def check_there_is_a_database(settings: Settings) -> None:
+    """So that none is made where nobody can be found. Raises ``NotFound``."""
+    if settings.mongodb_uri is None and not has_database(settings.data_dir):
+        raise NotFound(f"There is no database in {settings.data_dir}.")
 
 
 def asked_password() -> str:

@@ -57,7 +57,9 @@ async def ordered(
         raise NotFound(f"Nothing is kept of {participant.type} {participant.id}.")
     seconds = now()
     order = Erasure(key, moment(seconds), int(seconds) + 1, is_done=False)
-    await store.order_erasure(order, moment(seconds + ORDER_SECONDS))
+    # Afterwards no token of theirs can be valid; but conversations of sellers are found by them.
+    is_seller = participant.type == "Seller"
+    await store.order_erasure(order, None if is_seller else moment(seconds + ORDER_SECONDS))
     return order
 
 

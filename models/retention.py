@@ -10,9 +10,10 @@ Without haste: a little at a time, and the database is left alone for much longe
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 
 from models.codec import encode_event
 from models.conversation import Conversation, StoredMessage, moment
@@ -21,9 +22,10 @@ from models.events import Reset
 from models.hub import Hub
 from models.journal import Journal
 from models.ledger import Ledger
-from models.store import Store
+from models.store import Cursor, Store
 
-ROUND: Final = 100  # messages
+ROUND: Final = 100  # messages, and of one conversation no more at once
+ROLES: Final[tuple[Literal["sender", "recipient"], ...]] = ("recipient", "sender")
 SHARE: Final = 0.1  # of the database's time; people go first
 PAUSE_SECONDS: Final = 0.25  # at least, between two rounds
 REST_SECONDS: Final = 600.0  # where nothing is too old
@@ -50,6 +52,8 @@ class Retention:
         self._hub = hub
         self._days = timedelta(days=days)
         self._now = now
+        # How far back this sweep has come, of what each seller received and sent.
+        self._reached: dict[tuple[str, str], Cursor] = {}
 
     async def keep(self) -> None:
         """Removes round after round, for as long as the server runs."""
@@ -65,30 +69,42 @@ class Retention:
 
     async def remove_some(self) -> bool:
         """Removes some of what is too old; false where nothing is. Raises ``Unavailable``."""
-        old = await self._store.messages_before(moment(self._now()) - self._days, ROUND)
-        by_conversation: dict[str, list[StoredMessage]] = {}
+        too_old = Cursor(moment(self._now()) - self._days, "")
+        for seller in await self._store.seller_keys():  # one side of each conversation sells
+            for role in ROLES:
+                before = self._reached.get((seller, role), too_old)
+                old = await self._store.messages_of(seller, role, before=before, limit=ROUND)
+                if old:
+                    await self._remove(old)
+                    self._reached[seller, role] = Cursor(old[-1].at, old[-1].id)
+                    return True
+        self._reached.clear()
+        return False
+
+    async def _remove(self, old: Sequence[StoredMessage]) -> None:
+        """Removes these messages, and in each conversation those between them. What lies before is
+        shown to nobody from now on, and comes next."""
+        seqs: defaultdict[str, list[int]] = defaultdict(list)
         for message in old:
-            by_conversation.setdefault(message.conversation_id, []).append(message)
+            seqs[message.conversation_id].append(message.seq)
         # Taken up now, as it may take a while. None: a killed process left these behind.
-        known = {id_: await self._ledger.get(id_) for id_ in by_conversation}
+        known = {id_: await self._ledger.get(id_) for id_ in seqs}
+        gone = {id_: max(seqs[id_]) for id_ in seqs if known[id_] is None}
         shortened: list[Conversation] = []
         news: list[Conversation] = []
-        doomed: list[StoredMessage] = []
         async with self._journal.alone:  # nobody moves a guest's messages meanwhile
-            for id_, messages in by_conversation.items():
-                conversation = self._ledger.live(id_)
-                if conversation is not None:
-                    if self._ledger.cut(conversation, max(m.seq for m in messages) + 1):
+            for id_ in seqs:
+                if (conversation := self._ledger.live(id_)) is not None:
+                    if self._ledger.cut(conversation, max(seqs[id_]) + 1):
                         news.append(conversation)
                     shortened.append(conversation)
-                    doomed += [m for m in messages if m.seq < conversation.first_seq]
-                elif known[id_] is None:
-                    doomed += messages
+                    gone[id_] = min(max(seqs[id_]), conversation.last_seq)
         await self._store.cut(shortened)
-        await self._store.remove_messages(doomed)
+        for id_, last in gone.items():
+            for first in range(min(seqs[id_]), last + 1, ROUND):
+                await self._store.remove_messages(id_, first, min(last, first + ROUND - 1))
         for conversation in news:
             self._tell(conversation)
-        return bool(old)
 
     def _tell(self, conversation: Conversation) -> None:
         """What somebody had not read is gone: an open page counts it no more."""

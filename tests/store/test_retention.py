@@ -103,9 +103,9 @@ async def test_a_server_removes_by_itself_a_little_at_a_time(shop, clock, monkey
         monkeypatch.setattr(f"models.retention.{name}", value)
     conversation = (await say(shop, clock, 0, 0, 0, 0, 0, 40))[0].conversation
     working = asyncio.create_task(retention(shop, clock).keep())
-    await eventually(lambda: conversation.first_seq == 6)
+    await eventually(lambda: conversation.first_seq == 6, 30)
     clock.days = 71
-    await eventually(lambda: conversation.first_seq == 7)
+    await eventually(lambda: conversation.first_seq == 7, 30)
     working.cancel()
     await shop.append(draft("Still here", MAYA, OMAR))
     assert conversation.last_seq == 7
@@ -137,7 +137,7 @@ async def test_what_is_stored_says_so_before_anything_is_removed(shop, clock, op
     conversation = done[0].conversation
     remove = shop.store.remove_messages
 
-    async def broken_off(messages):
+    async def broken_off(*place):
         raise Unavailable
 
     shop.store.remove_messages = broken_off
