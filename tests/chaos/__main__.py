@@ -164,6 +164,8 @@ async def main(words: argparse.Namespace) -> int:
                 rows += await run()
             except Broken as broken:
                 failed.append(f"{part}: {broken}")
+            except Exception as error:  # noqa: BLE001  # the figures of the others are worth having
+                failed.append(f"{part}: {error!r}")
     command = " ".join(["python -m tests.chaos", *sys.argv[1:]])
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
     sys.stdout.write(f"\n`{command}`, {datetime.now(UTC):%Y-%m-%d}, {machine}:\n\n")

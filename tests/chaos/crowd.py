@@ -15,6 +15,8 @@ TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
 NO_MASK: Final = b"\0\0\0\0"  # allowed, and free
 AT_ONCE: Final = 25  # handshakes under way
 SECONDS: Final = 30
+TRIES: Final = 20
+PAUSE: Final = 0.5  # seconds before another try
 
 Data = dict[str, Any]
 
@@ -41,7 +43,19 @@ class LightSocket(asyncio.Protocol):
     async def open(
         cls, url: str, token: str, hear: Callable[[Data], None] | None = None
     ) -> "LightSocket":
-        """Opens one, and returns when it is registered. Raises ``OSError`` or ``TimeoutError``."""
+        """Opens one, and returns when it is registered; a busy server is asked again. Raises
+        ``OSError`` or ``TimeoutError``."""
+        for _ in range(TRIES):
+            try:
+                return await cls._open(url, token, hear)
+            except (ConnectionError, TimeoutError):
+                await asyncio.sleep(PAUSE)
+        return await cls._open(url, token, hear)
+
+    @classmethod
+    async def _open(
+        cls, url: str, token: str, hear: Callable[[Data], None] | None
+    ) -> "LightSocket":
         where = urlsplit(url)
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(SECONDS):
@@ -102,6 +116,8 @@ class LightSocket(asyncio.Protocol):
                 self._hear(event)
             if event["event"] == "ack" and not self.registered.done():
                 self.registered.set_result(None)
+            elif event["event"] == "error" and not self.registered.done():
+                self._transport.abort()
 
     def _take(self) -> tuple[int, bytes] | None:
         waiting = self._bytes
