@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -22,7 +23,9 @@ from tests.chaos.checker import faults
 from tests.chaos.crowd import LightSocket, Traffic, allow_descriptors, open_many
 from tests.chaos.killing import kill_loop
 from tests.chaos.load import MEBIBYTE, Sample, percentile, sample, slope_per_hour
+from tests.chaos.people import AWAY
 from tests.chaos.processes import ServerProcess, running
+from tests.chaos.slow import silence, stuck_readers
 from tests.chaos.storm import storm
 
 IDLE: Final = 2_000
@@ -31,6 +34,8 @@ BURST_PACE: Final = 400  # P24's target
 BURST_SECONDS: Final = 10
 SAMPLE_SECONDS: Final = 10
 WARM_UP: Final = 1 / 3  # of the soak; the engine fills its cache meanwhile
+CLOSED_SECONDS: Final = 40  # P11
+OFFLINE_SECONDS: Final = 60  # P10
 SLOPE: Final = 2.0  # percent an hour, P24
 
 Row = tuple[str, str]
@@ -88,12 +93,17 @@ async def _soaked(server: ServerProcess, traffic: Traffic, minutes: float) -> li
     begun = time.monotonic()
     running_traffic = asyncio.ensure_future(traffic.run(PACE, minutes * 60))
     samples: list[Sample] = []
-    while not running_traffic.done():
-        await asyncio.wait([running_traffic], timeout=SAMPLE_SECONDS)
-        samples.append(await sample(server, time.monotonic() - begun))
-        if len(samples) % 6 == 0:
-            _say(f"{samples[-1].at / 60:.0f} min: {_mib(samples[-1].memory)}, {traffic.sent} sent")
-    await running_traffic
+    try:
+        while not running_traffic.done():
+            await asyncio.wait([running_traffic], timeout=SAMPLE_SECONDS)
+            with suppress(*AWAY):  # a look that is late is no end of a soak
+                samples.append(await sample(server, time.monotonic() - begun))
+                if len(samples) % 6 == 0:
+                    last = samples[-1]
+                    _say(f"{last.at / 60:.0f} min: {_mib(last.memory)}, {traffic.sent} sent")
+        await running_traffic
+    finally:
+        running_traffic.cancel()
     return samples
 
 
@@ -144,6 +154,38 @@ async def dropped(count: int, directory: Path, seed: int) -> list[Row]:
     ]
 
 
+async def silent(directory: Path) -> list[Row]:
+    """P10, P11: the way to a client swallows everything and resets nothing; real times."""
+    async with running(directory / "silent") as server:
+        seen = await silence(server)
+    if seen.closed > CLOSED_SECONDS or seen.offline > OFFLINE_SECONDS:
+        raise Broken(f"a dead socket was closed after {seen.closed:.0f} s, told {seen.offline:.0f}")
+    return [
+        (
+            "a client whose way is dead",
+            f"closed after {seen.closed:.0f} s, offline for others after {seen.offline:.0f} s",
+        )
+    ]
+
+
+async def stuck(megabytes: int, directory: Path) -> list[Row]:
+    """P12: readers that do not read, under this much traffic."""
+    async with running(directory / "stuck") as server:
+        seen = await stuck_readers(server, megabytes)
+    if seen.outbox > MEBIBYTE or seen.slow_closes != seen.readers:
+        raise Broken(f"{seen.outbox} bytes waited, {seen.slow_closes} of {seen.readers} let go")
+    waited = f"at most {_mib(seen.outbox)} waited"
+    lines = f"{seen.lines / seen.readers:.0f} log lines each"
+    grown = f"memory {seen.grown / MEBIBYTE:+.1f} MiB"
+    return [
+        (
+            f"{seen.readers} stuck readers one after the other, {megabytes} MiB of traffic",
+            f"each closed with 1013, {waited}, {grown}, {lines}",
+        ),
+        ("… a neighbour's messages meanwhile", f"p99 {_ms(seen.neighbour)} to the ack"),
+    ]
+
+
 async def main(words: argparse.Namespace) -> int:
     allow_descriptors()
     rows: list[Row] = []
@@ -152,10 +194,18 @@ async def main(words: argparse.Namespace) -> int:
         directory = Path(name)
         parts: dict[str, Callable[[], Awaitable[list[Row]]]] = {
             "dropped": lambda: dropped(words.dropped, directory, words.seed),
+            "silent": lambda: silent(directory),
+            "stuck": lambda: stuck(words.stuck_mebibytes, directory),
             "soak": lambda: soak(words.soak_minutes, directory),
             "kills": lambda: kills(words.kills, directory, random.Random(words.seed)),
         }
-        asked = {"dropped": words.dropped, "soak": words.soak_minutes, "kills": words.kills}
+        asked = {
+            "dropped": words.dropped,
+            "silent": words.silent,
+            "stuck": words.stuck_mebibytes,
+            "soak": words.soak_minutes,
+            "kills": words.kills,
+        }
         for part, run in parts.items():
             if not asked[part]:
                 continue
@@ -196,5 +246,7 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=300, help="0: none")
     parser.add_argument("--soak-minutes", type=float, default=30, help="0: none")
     parser.add_argument("--dropped", type=int, default=500, help="clients at once; 0: none")
+    parser.add_argument("--silent", type=int, default=1, help="0: no dead way, which takes 1 min")
+    parser.add_argument("--stuck-mebibytes", type=int, default=200, help="0: no stuck readers")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     sys.exit(asyncio.run(main(parser.parse_args())))

@@ -8,6 +8,7 @@ import resource
 import struct
 from collections.abc import Callable, Iterable
 from itertools import count
+from socket import SO_RCVBUF, SOL_SOCKET
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -69,6 +70,12 @@ class LightSocket(asyncio.Protocol):
 
     def tell(self, event: str, data: Data, id_: int) -> None:
         self._write(TEXT, json.dumps({"event": event, "data": data, "id": id_}).encode())
+
+    def pause(self, buffer_bytes: int) -> None:
+        """Reads no more, and takes the system's buffer, which would hold megabytes."""
+        raw = self._transport.get_extra_info("socket")
+        raw.setsockopt(SOL_SOCKET, SO_RCVBUF, buffer_bytes)
+        self._transport.pause_reading()
 
     def close(self) -> None:
         self._transport.abort()

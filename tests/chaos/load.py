@@ -22,23 +22,27 @@ class Sample(NamedTuple):
     lag: float
 
 
+async def metric(server: Any, name: str) -> float:
+    """One value of ``/metrics``, 0 where it is not told; ``name`` is a regular expression."""
+    return _value((await call(server, "GET", "/metrics")).body, name)
+
+
 async def sample(server: Any, at: float) -> Sample:
     """One look at ``/metrics``."""
     text = (await call(server, "GET", "/metrics")).body
-
-    def value(name: str) -> float:
-        found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
-        assert found, f"/metrics does not tell {name}"
-        return float(found[1])
-
     return Sample(
         at,
-        value("process_resident_memory_bytes"),
+        _value(text, "process_resident_memory_bytes"),
         sum(map(_resident, server.engine_pids)),
-        value("process_open_fds"),
-        value("shopbell_tasks"),
-        value("shopbell_loop_lag_worst_seconds"),
+        _value(text, "process_open_fds"),
+        _value(text, "shopbell_tasks"),
+        _value(text, "shopbell_loop_lag_worst_seconds"),
     )
+
+
+def _value(text: str, name: str) -> float:
+    found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
 
 
 def _resident(pid: int) -> int:
