@@ -6,10 +6,12 @@ Closed by default: a handler turns strangers away unless it says ``public = True
 import asyncio
 import logging
 import re
+import secrets
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Final, TypeVar, cast
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
@@ -49,6 +51,7 @@ FORM_FIELDS: Final = 100
 ANSWER_SECONDS: Final = 4.8  # CONTRACT section 4: `unavailable` within 5 s
 HTML: Final = "text/html; charset=utf-8"
 COOKIE: Final = "shopbell_session"
+REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SUBPROTOCOL: Final = "shopbell.v1"
 BEARER_PROTOCOL: Final = "bearer."
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -191,6 +194,15 @@ class BaseHandler(web.RequestHandler):
     @property
     def shop(self) -> Shop:
         return self.parts.shop
+
+    @cached_property
+    def request_id(self) -> str:
+        """What this request is called in the log and in the answer's ``X-Request-ID``: the name
+        that a proxy of ours gave it, or one of our own. Nobody else may choose it."""
+        told: str = self.request.headers.get("X-Request-ID", "")
+        if self.is_forwarder_trusted and REQUEST_ID.fullmatch(told):
+            return told
+        return secrets.token_hex(8)
 
     # --- Before the door opens ------------------------------------------------------------------
 
@@ -397,6 +409,7 @@ class BaseHandler(web.RequestHandler):
 
     def set_default_headers(self) -> None:
         guard(self, secure=self.shop.settings.secure)
+        self.set_header("X-Request-ID", self.request_id)
         self.set_header("Cache-Control", "no-store")
 
     # --- Errors ---------------------------------------------------------------------------------
@@ -453,7 +466,8 @@ class BaseHandler(web.RequestHandler):
         """Refusals are answers; what is left is a fault of ours and goes to the log."""
         if isinstance(value, ChatError | web.HTTPError | StreamClosedError):
             return
-        log.error("%s %s failed", self.request.method, self.request.path, exc_info=value)
+        what, extra = (self.request.method, self.request.path), {"request": self.request_id}
+        log.error("%s %s failed", *what, exc_info=value, extra=extra)
 
 
 class JsonHandler(BaseHandler):

@@ -17,7 +17,7 @@ from handlers import (
     widget,
 )
 from handlers.assets import Assets, Bundles, PublicHandler
-from handlers.base import JsonHandler, PageHandler, Parts, log
+from handlers.base import BaseHandler, JsonHandler, PageHandler, Parts, log
 from handlers.socket import ChatSocket
 from models.chat import FRAME_BYTES
 from models.errors import NotFound
@@ -124,6 +124,8 @@ def _log_request(handler: web.RequestHandler) -> None:
         "ms": round((time.time() - handler.request._start_time) * 1000, 1),  # noqa: SLF001
         "address": getattr(handler, "address", "") or handler.request.remote_ip,
     }
+    if isinstance(handler, BaseHandler):
+        extra["request"] = handler.request_id
     if who is not None:
         extra["who"] = who.key
     log.info("%s %s", handler.request.method, handler.request.path, extra=extra)

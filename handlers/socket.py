@@ -125,7 +125,8 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         loop = asyncio.get_running_loop()
         self._writer = loop.create_task(self._write())
         self._timer = loop.call_later(REGISTER_SECONDS, self._give_up_waiting)
-        log.info("opened", extra={"socket": self._name, "who": self.me.key})
+        extra = {"socket": self._name, "request": self.request_id, "who": self.me.key}
+        log.info("opened", extra=extra)
 
     async def on_message(self, message: str | bytes) -> None:
         # Without this a fast client's frames, all of them in the buffer, starve everybody else.

@@ -7,12 +7,18 @@ import json
 import logging
 import re
 import sys
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 from models.events import timestamp
 
-LINE_CHARACTERS: Final = 8 * 1024
+LINE_BYTES: Final = 8 * 1024  # PROMISES section 8, "log line"
+# What a client can cause at will by speaking no HTTP, or none in time, is told so often.
+SPARING_SECONDS: Final = 10.0
+SPARED: Final = "tornado.general"
+KINDS: Final = 1_000  # of such lines are remembered
 
 # The net below all care: whoever logs a token or an address with a password, it does not get out.
 _SECRETS = re.compile(
@@ -34,9 +40,36 @@ _USUAL: Final = frozenset(
 def set_up(log_format: str, *, level: int = logging.INFO, stream: TextIO | None = None) -> None:
     """Sends all logging to standard error (or ``stream``), in the format of that setting."""
     handler = logging.StreamHandler(stream or sys.stderr)
+    handler.addFilter(Sparing())
     handler.setFormatter(JsonLine() if log_format == "json" else TextLine())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
+
+
+class Sparing(logging.Filter):
+    """Of lines that a slow or malformed client causes, lets one of each kind through in ten
+    seconds; the next one tells how many were ``left_out``."""
+
+    def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._now = now
+        self._kinds: dict[tuple[int, str], tuple[float, int]] = {}  # silent until, and left out
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name != SPARED:
+            return True
+        kind = (record.levelno, str(record.msg)[:40])  # some sentences come with their values
+        now = self._now()
+        until, left_out = self._kinds.get(kind, (now, 0))
+        if now < until:
+            self._kinds[kind] = (until, left_out + 1)
+            return False
+        if len(self._kinds) >= KINDS:
+            self._kinds.clear()
+        self._kinds[kind] = (now + SPARING_SECONDS, 0)
+        if left_out:
+            record.left_out = left_out
+        return True
 
 
 class TextLine(logging.Formatter):
@@ -63,7 +96,13 @@ class JsonLine(logging.Formatter):
             name: value if isinstance(value, int | float) else _cut(_blotted(str(value)))
             for name, value in _extra(record).items()
         }
-        return json.dumps(extra | line)  # ASCII, so nothing in it is left that a terminal obeys
+        fields = extra | line
+        text = json.dumps(fields)  # ASCII, so nothing in it is left that a terminal obeys
+        while len(text) > LINE_BYTES:  # escapes and several long values add up
+            longest = max(fields, key=lambda name: len(str(fields[name])))
+            fields[longest] = _cut(str(fields[longest]), len(str(fields[longest])) // 2)
+            text = json.dumps(fields)
+        return text
 
 
 def _said(formatter: logging.Formatter, record: logging.LogRecord) -> str:
@@ -86,12 +125,15 @@ def _blotted(text: str) -> str:
     return _SECRETS.sub("[secret]", text)
 
 
-def _cut(text: str) -> str:
-    """No longer than a line may be. The end of a traceback says most, so both ends stay."""
-    if len(text) <= LINE_CHARACTERS:
+def _cut(text: str, most: int = LINE_BYTES) -> str:
+    """No more bytes than that. The end of a traceback says most, so both ends stay."""
+    if len(text) <= most // 4:
+        return text  # whatever it is, it is not too long
+    encoded = text.encode(errors="replace")
+    if len(encoded) <= most:
         return text
-    half = LINE_CHARACTERS // 2 - 2
-    return f"{text[:half]} … {text[-half:]}"
+    half = most // 2 - 3  # for " … ", which has five bytes
+    return f"{encoded[:half].decode(errors='ignore')} … {encoded[-half:].decode(errors='ignore')}"
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -75,6 +75,35 @@ def test_tokens_and_passwords_in_addresses_do_not_get_out(written, log_format):
     assert text.count("[secret]") == 3
 
 
+@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize("piece", ["x", "🛎", "\x00", '"'])
+def test_a_line_has_8_kib_at_most_whatever_is_in_it(written, log_format, piece):
+    """O6. Fails when characters are counted, or each value by itself."""
+    extra = {"who": piece * 9_000, "agent": piece * 9_000}
+    line = written(log_format, piece * 9_000, extra=extra)
+    assert len(line.encode()) <= 8 * 1024 + 1
+    if log_format == "json":
+        assert json.loads(line).keys() >= {"time", "level", "logger", "message", *extra}
+
+
+def test_what_clients_cause_at_will_is_told_now_and_then():
+    """O6. Fails when each malformed request is a line."""
+    now = [0.0]
+    sparing = logs.Sparing(now=lambda: now[0])
+
+    def record(name, text):
+        return logging.LogRecord(name, logging.INFO, "", 0, text, ("198.51.100.7",), None)
+
+    told = [record("tornado.general", "Malformed HTTP message from %s") for _ in range(100)]
+    assert [sparing.filter(one) for one in told] == [True] + 99 * [False]
+    assert sparing.filter(record("tornado.general", "Timeout reading body from %s"))
+    assert all(sparing.filter(record("shopbell.http", "GET /")) for _ in range(3))
+    now[0] += logs.SPARING_SECONDS
+    again = record("tornado.general", "Malformed HTTP message from %s")
+    assert sparing.filter(again)
+    assert again.left_out == 99
+
+
 @pytest.mark.parametrize("piece", ["eyJ", "x", "://", "\n", "eyJaaaa-"])
 def test_a_long_line_is_cut_and_costs_little(written, piece):
     begun = time.perf_counter()
