@@ -16,6 +16,7 @@ from typing import Final, Literal
 Direction = Literal["up", "down"]  # towards the server, and back to the client
 Filter = Callable[[bytes], bytes]  # what becomes of the bytes of one connection, chunk by chunk
 
+LINK: Final = "a proxy's link"  # what its tasks are called
 CHUNK_BYTES: Final = 16 * 1024
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER, zero seconds: a RST instead of a FIN
 
@@ -141,7 +142,7 @@ class Proxy:
         if self._refusing:
             link.reset()
             return
-        task = asyncio.get_running_loop().create_task(self._run(client, link))
+        task = asyncio.get_running_loop().create_task(self._run(client, link), name=LINK)
         self._links[task] = link
         task.add_done_callback(self._links.pop)
 
@@ -150,8 +151,8 @@ class Proxy:
             server, to_server = await asyncio.open_connection("127.0.0.1", self._server_port)
             link.writers["up"] = to_server
             async with asyncio.TaskGroup() as both:
-                both.create_task(self._relay("up", client, link))
-                both.create_task(self._relay("down", server, link))
+                both.create_task(self._relay("up", client, link), name=LINK)
+                both.create_task(self._relay("down", server, link), name=LINK)
         except OSError:
             pass  # the server is away, and so is the connection
         finally:

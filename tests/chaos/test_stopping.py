@@ -21,7 +21,7 @@ from tests.chaos.killing import WRITERS, restart_loop
 from tests.chaos.processes import running
 from tests.sockets.client import Client, spoken
 
-RESTARTS = 3
+RESTARTS = 2
 STOP_SECONDS = 10.0  # CONTRACT section 1
 
 pytestmark = [
