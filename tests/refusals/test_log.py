@@ -46,7 +46,8 @@ def written():
 async def test_nobody_writes_a_line_of_their_own_into_the_log(server, written, join, log_format):
     """S22, C17: paths, agents, referers, names, ids and headers with breaks and escapes.
 
-    Fails when ``TextLine`` does not escape what it prints.
+    Fails when a door logs a path as it was meant and ``TextLine`` does not escape it; each of the
+    two alone is enough.
     """
     read = written(log_format)
     for end in BREAKS:
