@@ -1,7 +1,7 @@
 """P19: whatever comes in causes no 5xx, no traceback, and nobody else's disconnect.
 
-60 examples of each here; ``--hypothesis-profile=long`` takes thousands. What goes over the network
-runs in a thread, as the server needs the loop.
+60 examples of each here; with ``--hypothesis-profile=long --async-test-timeout=3600`` thousands.
+What goes over the network runs in a thread, as the server needs the loop.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from models import codec, events
 from models.errors import ChatError
 from tests.caller import call
 from tests.contract import NOWHERE, OPERATORS
-from tests.refusals.raw import BINARY, TEXT, event, frame, handshake
+from tests.refusals.raw import BINARY, PING, PONG, TEXT, event, frame, handshake
 
 SECONDS = 15
 CHECKS = [
@@ -104,6 +104,8 @@ class Thread:
             told = []
             while True:
                 opcode, payload = self._frame()
+                if opcode == PING:
+                    self.pipe.sendall(frame(PONG, payload))
                 if opcode != TEXT:
                     continue
                 found = json.loads(payload)
@@ -162,7 +164,11 @@ async def in_thread(server, join):
     async def run(function):
         client = Thread(server)
         try:
-            await asyncio.to_thread(function, client, conversation)
+            work = asyncio.ensure_future(asyncio.to_thread(function, client, conversation))
+            while not (await asyncio.wait({work}, timeout=5))[0]:
+                await omar.heard_so_far()  # who reads nothing answers no ping
+                await lena.heard_so_far()
+            work.result()
         finally:
             client.close()
         sent = await lena.send(omar, "still here")
