@@ -219,7 +219,7 @@ async def test_c37_c38_no_request_holds_the_loop(shop, lag):
     CVE-2026-116578, CVE-2025-47287 and CVE-2024-52804: quadratic parsers of cookies, parameters,
     headers and multipart bodies. ``lag`` fails where one turn of the loop takes over 100 ms.
 
-    Fails with ``parse_cookie`` of Tornado 6.4.1, or without ``FORM``'s bound on parts."""
+    Fails when a door walks through a header once for each of its letters."""
     statuses = {}
     for kind, request in hostile_requests():
         async with connected(shop) as raw:
@@ -239,7 +239,7 @@ async def test_c37_c38_no_request_holds_the_loop(shop, lag):
 
 
 async def test_c37_a_body_of_broken_parts_is_one_line_of_the_log(shop, caplog):
-    """C37: Tornado CVE-2025-47287 logged a line for each of them."""
+    """C37: Tornado CVE-2025-47287 logged a line for each of them. Fails when a door does."""
     caplog.set_level("DEBUG")
     cookie = shop.token("Seller", "omar")
     headers = {"Origin": shop.url, "Content-Type": "multipart/form-data; boundary=b"}

@@ -227,8 +227,10 @@ async def test_s26_c13_a_locked_account_looks_the_same_whether_it_exists(closed)
 
 
 @pytest.mark.bench
+@pytest.mark.gen_test(timeout=300)
 async def test_s26_unknown_and_wrong_take_the_same_time(closed):
-    """The median over 200 tries of each differs by less than 5 ms; asks for a quiet machine.
+    """The median over 200 tries of each differs by less than 5 ms, in this process's own time: what
+    others do on the machine meanwhile would hide more than that.
 
     Fails when ``Passwords.match`` skips the dummy hash: that is worth 30 ms and more."""
     taken: dict[str, list[float]] = {"omar": [], "nobody": []}
@@ -236,9 +238,9 @@ async def test_s26_unknown_and_wrong_take_the_same_time(closed):
         for id_, seconds in taken.items():
             for rule in ("logins:account", "logins:address"):
                 closed.shop.pace._full_at[rule].clear()
-            begun = time.perf_counter()
+            begun = time.process_time()
             assert (await log_in(closed, id_, "wrong horse battery")).status == 401
-            seconds.append(time.perf_counter() - begun)
+            seconds.append(time.process_time() - begun)
     known, unknown = (statistics.median(seconds) for seconds in taken.values())
     assert abs(known - unknown) < 0.005
 
