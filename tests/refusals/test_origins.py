@@ -192,27 +192,22 @@ async def test_s7_without_a_cookie_no_other_site_logs_in_or_makes_a_guest(shop, 
     assert await written() == before
 
 
-@pytest.mark.parametrize(
-    "kind", ["text/plain", "multipart/form-data", "application/xml", "another door's"]
-)
-async def test_s7_a_body_of_another_kind_is_refused(shop, names, written, kind):
+async def test_s7_a_body_of_another_kind_is_refused(shop, names, written):
     """What a foreign page may send without asking first. Settings take a form with a file."""
     before = await written()
     omar = shop.token("Seller", "omar")
     for door in UNSAFE:
         if door.form == {} or (door.body is None and door.form is None):
             continue  # no body is read
-        if "settings" in door.address and kind.startswith("multipart"):
-            continue
         other = "application/json" if door.body is None else "application/x-www-form-urlencoded"
-        headers = {
-            "Origin": shop.url,
-            "Content-Type": other if kind.startswith("another") else kind,
-        }
-        for how in ({"token": omar}, {"cookie": omar}):
-            path = door.path(names)
-            answer = await call(shop, door.method, path, raw='{"a":1}', headers=headers, **how)
-            assert answer.status == 415, (door, kind)
+        for kind in ("text/plain", "multipart/form-data", "application/xml", other):
+            if "settings" in door.address and kind.startswith("multipart"):
+                continue
+            headers = {"Origin": shop.url, "Content-Type": kind}
+            for how in ({"token": omar}, {"cookie": omar}):
+                path = door.path(names)
+                answer = await call(shop, door.method, path, raw='{"a":1}', headers=headers, **how)
+                assert answer.status == 415, (door, kind)
     assert await written() == before
 
 
