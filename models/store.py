@@ -508,12 +508,13 @@ class Store:
 
     async def order_erasure(self, order: Erasure, expires_at: datetime | None) -> None:
         """Notes that somebody has to go, until a moment or for ever."""
-        document = {
+        document: Document = {
             "at": order.at,
             "valid_from": order.valid_from,
             "done": order.is_done,
-            "expires_at": expires_at,
         }
+        if expires_at is not None:
+            document["expires_at"] = expires_at
         async with self._driver():
             await self._db.erasures.update_one({"_id": order.key}, {"$set": document}, upsert=True)
 

@@ -75,8 +75,9 @@ async def test_an_erased_seller_has_no_page_and_no_way_in(server, join):
 
 @pytest.mark.parametrize(("since", "heard"), [(0, "reset"), (5, "reset"), (6, [7, 8]), (8, [])])
 async def test_who_lacks_what_is_not_kept_reloads(server, join, since, heard):
-    """P6: what cannot be sent any more is no silent hole. Fails when only the rest is sent: a
-    client would ask for what lies before it again and again."""
+    """P6: what cannot be sent any more is no silent hole. Fails when only the rest is sent, which
+    ``_replay`` refuses twice, by ``first_seq`` and by counting: a client would ask for what lies
+    before it again and again."""
     maya, omar = await join(server, "Buyer", "maya"), await join(server, "Seller", "omar")
     messages = await omar.send_many(maya, [str(number) for number in range(1, 9)])
     room = messages[0]["conversation_id"]

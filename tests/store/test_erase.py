@@ -114,6 +114,7 @@ async def test_a_seller_goes_with_all_that_they_chose(shop, open_store):
         await shop.accounts.log_in("omar", "correct horse battery", "127.0.0.1")
     with pytest.raises(NotFound):
         await shop.history.seller("omar")
+    assert await shop.store.seller_keys() == {OMAR.key}, "retention finds their conversations"
 
 
 async def test_nobody_else_is_touched(shop):
