@@ -23,11 +23,21 @@ async def test_ten_kills_under_load_lose_nothing_that_was_acknowledged(tmp_path,
     """P1, P4, P13, P18: eight writers by socket and by HTTP, two readers; server, engine and both
     are killed in turn. ``python -m tests.chaos --kills=300`` is the same at length.
 
-    Fails when ``j=True`` is taken from the write concern in ``models/store.py``, and when the
-    unique index of ``client_id`` is not made.
+    Fails when the unique index of ``client_id`` is not made. What is lost without journaling is a
+    matter of luck over ten kills; the next test holds that it is asked for.
     """
     history = await kill_loop(tmp_path / "data", random.Random(seed), kills=KILLS)
     assert not faults(history), told(faults(history), seed)
     acked = Counter(line.who for line in history if line.op == "send" and line.state == "ok")
     assert min(acked[f"Buyer:{name}"] for name in WRITERS) >= KILLS, told([], seed)  # under load
     assert sum(line.op == "receipt" for line in history) > KILLS, told([], seed)
+
+
+async def test_every_write_asks_to_be_journaled(server):
+    """P1: without it 165 of 8,751 acknowledged writes were lost to SIGKILL.
+
+    Fails when ``journal=True`` or ``w="majority"`` is taken from ``models/store_connection.py``.
+    """
+    store = server.shop.store
+    assert store._db.write_concern.document == {"w": "majority", "j": True}
+    assert store._db.messages.write_concern.document == {"w": "majority", "j": True}
