@@ -54,8 +54,8 @@ async def test_after_any_cut_every_tab_shows_every_message_once_and_in_order(
     """P3, P5, P26: two tabs of Maya's and one of Omar's write while their connections are reset,
     cut at any byte, closed by half, and slowed down.
 
-    Fails when the server subscribes after it has read what was missed, when it does not hold live
-    frames back meanwhile, and when ``realtime.js`` registers without ``since``.
+    Both sides heal alone: without ``since``, or without the server's holding back, gaps are seen
+    and asked for. Fails when ``outgoing.js`` does not send again what was cut off.
     """
     url = door.uri(server.url)
     names = [

@@ -34,8 +34,8 @@ async def rows(server):
 async def test_five_retries_through_swallowed_acks_are_one_row(server, door, through, join):
     """P3: the network loses the ack each time; the next connection sends the same again.
 
-    Fails when the unique index of ``client_id`` is not made, or ``models/journal.py`` does not look
-    a repeat up.
+    The journal looks a repeat up, and the unique index stands behind it
+    (``store/test_store.py``). Fails when both are gone.
     """
     await join(server, *OMAR)
     frames = Frames(is_ack_of_message)
@@ -55,8 +55,7 @@ async def test_five_retries_through_swallowed_acks_are_one_row(server, door, thr
 async def test_ten_copies_at_once_through_both_doors_are_one_row(server, join):
     """P3, P13: five by socket and five by HTTP, at the same moment.
 
-    Fails when the unique index of ``client_id`` is not made and the journal forgets what is under
-    way.
+    Fails when the unique index of ``client_id`` is gone, and the journal forgets what is under way.
     """
     omar = await join(server, *OMAR)
     tabs = [await join(server, "Buyer", "maya") for _ in range(5)]
@@ -83,7 +82,7 @@ async def test_a_crash_between_commit_and_ack_stores_nothing_twice(tmp_path, see
     """P1, P3: Omar has the message, Maya's ack was lost, and everything is killed; her client
     sends it again to the next server.
 
-    Fails when the unique index of ``client_id`` is not made.
+    Fails when the unique index of ``client_id`` is gone, and the journal does not look it up.
     """
     history = History()
     async with running(tmp_path / "data") as server:
