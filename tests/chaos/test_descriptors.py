@@ -29,8 +29,8 @@ async def test_without_descriptors_visitors_wait_and_nobody_is_lost(
     talking, also over new connections to the database; the log says it once; and as soon as there
     is room those who waited are served.
 
-    Fails with Tornado's own listener: it takes in all there are, the database gets none, and the
-    log fills with tracebacks.
+    Fails with Tornado's own listener, which takes in all there are, leaves none to the database,
+    and fills the log with tracebacks.
     """
     where = [f"--mongodb-uri={engine_uri}", f"--database={database_name}", "--rate-limits=off"]
     async with running(tmp_path / "data", *where, before=["prlimit", "--nofile=64"]) as server:
@@ -70,8 +70,8 @@ async def test_without_descriptors_visitors_wait_and_nobody_is_lost(
         heard = [frame["data"]["seq"] for frame in await omar.heard_so_far("new_message")]
         assert heard == list(range(1, 21))
         log = server.log.read_text()
-        assert log.count("no descriptors to spare") == 1
         assert "Traceback" not in log
+        assert log.count("no descriptors to spare") == 1
 
 
 async def _answered(visitors):

@@ -100,8 +100,7 @@ async def test_what_was_accepted_is_answered_before_the_sockets_go(far, proxy, o
 @pytest.mark.gen_test(timeout=60)
 async def test_a_stop_beside_a_hung_database_ends_in_time_with_status_0(tmp_path, open_socket):
     """P14: nothing of the database's may hold the stop up, and nothing is acknowledged that is not
-    stored. Fails when the driver is closed without a limit (12 s), or the process waits for the
-    driver's threads."""
+    stored. Fails when the stop waits for the journal without an end."""
     async with running(tmp_path / "data") as server:
         omar = await joined(open_socket, server, "Seller", "omar")
         maya = await joined(open_socket, server, "Buyer", "maya")
@@ -127,23 +126,15 @@ async def test_a_stop_beside_a_hung_database_ends_in_time_with_status_0(tmp_path
 
 @pytest.mark.gen_test(timeout=60)
 async def test_a_stop_beside_a_silent_database_elsewhere_ends_in_time(far, proxy, open_socket):
-    """P14, with a database that is no child of ours and stays silent. Fails as the one above."""
+    """P14, with a database that is no child of ours and stays silent. Fails when a step of the stop
+    has no limit; that of the driver's goodbye is held by ``store/test_store.py``."""
     async with running(*far) as server:
         omar = await joined(open_socket, server, "Seller", "omar")
-        asked = asyncio.Event()
         proxy.swallow()
-        proxy.on_bytes = lambda direction, chunk: asked.set()
-        token = server.token("Seller", "omar")
-        calls = [
-            asyncio.ensure_future(call(server, "GET", "/api/conversations", token=token))
-            for _ in range(8)
-        ]
-        await asyncio.wait_for(asked.wait(), 10)
         begun = time.monotonic()
         assert await server.stop() == 0
         assert time.monotonic() - begun < STOP_SECONDS
         assert await omar.closed() == 1012
-        await asyncio.gather(*calls, return_exceptions=True)
 
 
 async def test_many_sockets_are_closed_spread_over_time(server, open_socket, monkeypatch):

@@ -140,6 +140,18 @@ async def test_a_database_that_does_not_answer_is_unavailable(far_store, proxy, 
         await far_store.probe()
 
 
+async def test_a_store_is_closed_soon_though_the_database_hangs(open_store, proxy, engine_uri):
+    """P14: it is closed on the loop, at a stop. Fails without a limit: the driver says goodbye to
+    the database, and waits twelve seconds for the answer."""
+    store = await open_store(proxy.uri(engine_uri))
+    await store.probe()
+    proxy.hold()
+    started = time.monotonic()
+    store.close()
+    assert time.monotonic() - started < 2
+    proxy.heal()
+
+
 async def test_an_operation_is_given_up_within_its_time_however_often_it_is_tried(far_store, proxy):
     proxy.swallow()
     for question in (
