@@ -106,7 +106,7 @@ def test_what_clients_cause_at_will_is_told_now_and_then():
 
 @pytest.mark.parametrize("piece", ["eyJ", "x", "://", "\n", "eyJaaaa-"])
 def test_a_long_line_is_cut_and_costs_little(written, piece):
-    begun = time.perf_counter()
+    begun = time.thread_time()  # what others do on this machine does not count
     text = written("text", piece * 200_000)
-    assert time.perf_counter() - begun < 2
+    assert time.thread_time() - begun < 2
     assert len(text) <= 8 * 1024 + 1
