@@ -39,7 +39,11 @@ export function makeFrameLink(url, heard, blocked) {
 
   /** @param {object} message */
   function post(message) {
-    frame.contentWindow?.postMessage(message, origin);
+    // A frame that begins anew, as when a page is swapped, is a page of the shop's own until it has
+    // loaded; browsers complain of messages to somebody else there.
+    if (frame.contentDocument?.URL !== "about:blank") {
+      frame.contentWindow?.postMessage(message, origin);
+    }
   }
 
   return {

@@ -251,3 +251,19 @@ async def test_a_message_under_way_when_its_page_is_left_arrives_once(street, op
     await page.goto(street.put(path="/three"))
     widget = await open_chat(page)
     await expect(messages(widget)).to_have_count(1)
+
+
+async def test_a_frame_that_begins_anew_is_told_nothing_before_it_has_loaded(street, open_window):
+    """Its window is a page of the shop's until then, of which browsers complain in the console."""
+    page = await open_window(street.put())
+    widget = await open_chat(page)
+    await page.evaluate(
+        """() => {
+          const host = document.querySelector("shopbell-launcher");
+          host.remove();
+          document.documentElement.append(host);
+          Shopbell.context({ product: { name: "Vase", url: location.href } });
+        }"""
+    )
+    await write(widget, "Is it still there?")
+    await expect(messages(widget).last).to_have_attribute("data-status", "sent")
