@@ -172,6 +172,7 @@ async def test_a_conversation_from_far_down_tells_how_much_is_unread_in_it(
         sent = await ring(shop, "anna", f"{number}")
     page = await open_window(f"{shop.url}/inbox?name=lena", token=seller)
     await expect(page).to_have_title(re.compile(r"^\(4\) "))
+    await expect(page.locator(".list-foot .presence__word")).to_have_text("Online")
     await page.evaluate("history.replaceState(null, '', '/inbox')")
     await ring(shop, "anna", "And a last one")
     await expect(page).to_have_title(re.compile(r"^\(5\) "))
