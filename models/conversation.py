@@ -138,6 +138,11 @@ class Conversation:
     def keys(self) -> tuple[str, str]:
         return (self.places[0].key, self.places[1].key)
 
+    def copy(self) -> "Conversation":
+        """The conversation as it stands now, whatever becomes of it."""
+        first, second = self.places
+        return replace(self, places=(replace(first), replace(second)))
+
     def place_of(self, key: str) -> Place:
         """The participant's place. Raises ``KeyError`` for a stranger."""
         for place in self.places:

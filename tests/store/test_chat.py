@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from models.errors import NotFound, Unavailable
-from models.events import MarkAsDelivered, MarkAsRead, SendMessage
-from tests.store.cast import LENA, MAYA, NOON, OMAR
+from models.events import MarkAsDelivered, MarkAsRead, RegisterUser, SendMessage
+from tests.store.cast import LENA, MAYA, NOON, OMAR, Listener
 
 
 def to(who, text="Hello", **more):
@@ -90,3 +90,35 @@ async def test_a_disconnected_client_does_not_stop_its_message(shop, chat):
     second = await chat.send(LENA, to(OMAR))
     assert second.message.seq == 1
     assert (await waiting).message.client_id == "c"
+
+
+@pytest.mark.parametrize("read", ["unread_of", "conversations_of", "participants"])
+async def test_what_is_stored_while_one_registers_is_in_the_answer_or_told_but_not_both(
+    shop, chat, monkeypatch, read
+):
+    """Fails when the list, the sum and the first live event are not of one moment."""
+    await chat.send(MAYA, to(OMAR))
+    await shop.ledger.settle()
+    look = getattr(shop.store, read)
+
+    async def look_while_they_write(*arguments, **more):
+        found = await look(*arguments, **more)
+        monkeypatch.setattr(shop.store, read, look)
+        await chat.send(MAYA, to(OMAR))
+        await chat.send(LENA, to(OMAR))
+        return found
+
+    monkeypatch.setattr(shop.store, read, look_while_they_write)
+    desk = Listener(OMAR)
+    desk.registered = False
+    shop.hub.connect(desk)
+    registered = await chat.register(OMAR, RegisterUser(), desk)
+    desk.release()
+    told = [(message["conversation_id"], message["seq"]) for message in desk.heard("new_message")]
+    listed = [(c.id, seq) for c in registered.conversations for seq in range(1, c.last_seq + 1)]
+    assert sorted(told + listed) == sorted(
+        (c.id, seq)
+        for c in await shop.ledger.newest_of(OMAR.key, before=None, limit=9, unread=False)
+        for seq in range(1, c.last_seq + 1)
+    )
+    assert registered.unread == len(listed) == sum(c.unread for c in registered.conversations)
