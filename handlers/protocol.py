@@ -22,6 +22,7 @@ from handlers.socket import (
     SOCKETS_IN_ALL,
     WARNINGS,
 )
+from handlers.stopping import RESTARTING
 from models import events
 from models.chat import CATCH_UP_MOST, CONVERSATIONS_SHOWN, FRAME_BYTES
 from models.conversation import GUEST_PREFIX
@@ -41,7 +42,6 @@ from models.version import VERSION
 
 SILENCE_SECONDS: Final = 45  # CONTRACT section 4, `beat`: after this a client reconnects
 TOO_LARGE: Final = 1009  # RFC 6455; Tornado sends it
-RESTARTING: Final = 1012  # RFC 6455 registry; server.py sends it
 KIB: Final = 1024
 MINUTE_SECONDS: Final = 60
 

@@ -16,11 +16,10 @@ from typing import Any, Final
 from tornado.httpserver import HTTPServer
 
 from handlers.gate import Gate
+from handlers.terminal import WRONG
 from models.errors import Unavailable
 from models.hub import Hub
 from models.shop import Shop
-
-WRONG: Final = 1  # exit status
 
 # CONTRACT section 1: it has stopped within 10 s. At the worst ``Shop.drain`` takes 5.5, the rest of
 # it 3, and the embedded database what is left, down to a moment.

@@ -1,6 +1,6 @@
 """The command line: which commands there are, what each takes, and the help.
 
-Turns words into typed values and does nothing with them; that is ``server.py``'s.
+Turns words into typed values and does nothing with them; that is ``handlers/commands.py``'s.
 """
 
 import re
