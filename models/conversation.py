@@ -1,7 +1,7 @@
 """The things of the trade: participants, their one conversation, and what is stored of a message.
 
 Plain values with the rules that need nothing but them. How they lie in the database is
-``store.py``'s knowledge, how they look on the wire ``events.py``'s.
+``store_documents.py``'s knowledge, how they look on the wire ``events.py``'s.
 """
 
 from dataclasses import dataclass, field, replace

@@ -3,16 +3,16 @@
 Only the modules ``store*.py`` import Motor, PyMongo and BSON. Documents become entities here, ids
 are strings outside, and every driver error leaves as ``Unavailable``: the outcome of that write is
 unknown. No rules live here; who may see what is asked above, and numbering is ``journal.py``'s. The
-way to the database is ``store_connection.py``'s, indexes and versions are ``store_schema.py``'s,
+way to the database is ``store_connection.py``'s, what documents look like ``store_documents.py``'s,
+how the newest are found ``store_windows.py``'s; indexes and versions are ``store_schema.py``'s,
 whole databases ``store_archive.py``'s.
 """
 
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, fields
-from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final, Literal, NamedTuple, TypeVar, cast
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal, NamedTuple, cast
 
 import pymongo
 from bson import ObjectId
@@ -37,41 +37,59 @@ from models.store_connection import (
     taken,
     translated,
 )
+from models.store_documents import (
+    STEPS_KEPT,
+    Document,
+    Erasure,
+    StoredParticipant,
+    conversation_document,
+    conversation_from,
+    erasure_from,
+    message_document,
+    message_from,
+    participant_from,
+    preferences_from,
+    sent_as,
+    step_document,
+    timesheet_document,
+    timesheet_from,
+    unread_from,
+)
 from models.store_schema import RestoreUnfinished, SchemaTooNew
-from models.timesheet import Day, Timesheet
+from models.store_windows import (
+    AHEAD,
+    FIRST_WINDOW,
+    MILLISECOND,
+    OLDEST,
+    WINDOW_ENTRIES,
+    WINDOW_GROWTH,
+    Cursor,
+    middle_of,
+    newest,
+)
+from models.timesheet import Timesheet
 
 __all__ = [
+    "AHEAD",
+    "FIRST_WINDOW",
+    "OLDEST",
+    "STEPS_KEPT",
+    "WINDOW_GROWTH",
+    "Cursor",
+    "Erasure",
     "RestoreUnfinished",
     "SchemaTooNew",
     "Store",
+    "StoredParticipant",
     "Taken",
     "UriRefused",
     "create_user",
     "probe",
 ]
 
-Document = dict[str, Any]
-_T = TypeVar("_T")
 
-# The embedded engine serves ranges bounded on both sides from an index and sorts everything else in
-# memory, so the newest entries of a list are looked for in windows of time that widen until a page
-# is full.
-FIRST_WINDOW: Final = timedelta(minutes=5)
-WINDOW_ENTRIES: Final = 200  # a window with more is halved
 COUNTED_AT_ONCE: Final = 1000  # conversations; the embedded engine needs 0.1 s for so many
-MILLISECOND: Final = timedelta(milliseconds=1)  # what the database keeps of a time
-WINDOW_GROWTH: Final = 6
-OLDEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
-AHEAD: Final = timedelta(days=2)  # a clock that was stepped back must not hide the newest
-
 WITHOUT_TIMESHEET: Final = {"timesheet": 0}  # read by itself: lists of people do without
-
-
-class Cursor(NamedTuple):
-    """Where a page of a list sorted by time ended."""
-
-    at: datetime
-    id: str
 
 
 class Named(NamedTuple):
@@ -90,34 +108,6 @@ class Advance(NamedTuple):
     place: int
     kind: Literal["delivered", "read"]
     step: Step
-
-
-class Erasure(NamedTuple):
-    """Somebody has to go: whose tokens made before ``valid_from`` (seconds since the epoch) are
-    refused, and whether all that they left is gone by now."""
-
-    key: str
-    at: datetime
-    valid_from: int
-    is_done: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StoredParticipant:
-    """What is kept of a person. ``tokens_valid_from`` is in seconds since the epoch, 0 for ever."""
-
-    key: str
-    name: str
-    email: str | None
-    first_seen: datetime | None
-    last_seen: datetime | None
-    password_hash: str | None
-    tokens_valid_from: int
-    disabled: bool
-
-    @property
-    def participant(self) -> Participant:
-        return Participant.from_key(self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +203,10 @@ class Store:
 
     async def messages_sent_as(self, sent: Iterable[tuple[str, str]]) -> list[StoredMessage]:
         """The stored messages among these pairs of sender's key and ``client_id``."""
-        names = [_sent_as(sender, client_id) for sender, client_id in sent]
+        names = [sent_as(sender, client_id) for sender, client_id in sent]
         async with self._driver():
             found = await self._db.messages.find({"sent_as": {"$in": names}}).to_list(None)
-        return [_message(document) for document in found]
+        return [message_from(document) for document in found]
 
     async def insert_messages(self, messages: Sequence[StoredMessage]) -> None:
         """Stores journaled, in order, and stops at the first that cannot be.
@@ -227,12 +217,12 @@ class Store:
         """
         with taken():
             async with self._driver():
-                await self._db.messages.insert_many([_message_document(m) for m in messages])
+                await self._db.messages.insert_many([message_document(m) for m in messages])
 
     async def message(self, message_id: str) -> StoredMessage | None:
         async with self._driver():
             document = await self._db.messages.find_one({"_id": ObjectId(message_id)})
-        return None if document is None else _message(document)
+        return None if document is None else message_from(document)
 
     async def messages_between(
         self, conversation_id: str, first: int, last: int
@@ -243,7 +233,7 @@ class Store:
         place = {"conversation": ObjectId(conversation_id), "seq": {"$gte": first, "$lte": last}}
         async with self._driver():
             found = await self._db.messages.find(place).to_list(None)
-        return sorted((_message(document) for document in found), key=lambda m: m.seq)
+        return sorted((message_from(document) for document in found), key=lambda m: m.seq)
 
     async def messages_of(
         self,
@@ -269,9 +259,9 @@ class Store:
             where = {**wanted, "at": {"$gte": low, "$lt": high}}
             async with self._driver():
                 page = await self._db.messages.find(where).limit(most).to_list(None)
-            return [_message(document) for document in page]
+            return [message_from(document) for document in page]
 
-        return await _newest(
+        return await newest(
             read, lambda m: Cursor(m.at, m.id), is_wanted, before=before, limit=limit
         )
 
@@ -281,7 +271,7 @@ class Store:
         high = ObjectId.from_datetime(datetime.now(UTC) + AHEAD)
         async with self._driver():
             found = await self._db.messages.find({"_id": {"$gte": low, "$lt": high}}).to_list(None)
-        return [_message(document) for document in found]
+        return [message_from(document) for document in found]
 
     # --- Conversations --------------------------------------------------------------------------
 
@@ -295,16 +285,16 @@ class Store:
         wanted = [ObjectId(id_) for id_ in conversation_ids]
         async with self._driver():
             found = await self._db.conversations.find({"_id": {"$in": wanted}}).to_list(None)
-        return [_conversation(document) for document in found]
+        return [conversation_from(document) for document in found]
 
     async def conversations_by_pairs(self, pairs: Iterable[str]) -> list[Conversation]:
         async with self._driver():
             found = await self._db.conversations.find({"pair": {"$in": list(pairs)}}).to_list(None)
-        return [_conversation(document) for document in found]
+        return [conversation_from(document) for document in found]
 
     async def insert_conversations(self, conversations: Sequence[Conversation]) -> None:
         """Stores new conversations; one whose pair has one already is left out without a word."""
-        documents = [_conversation_document(conversation) for conversation in conversations]
+        documents = [conversation_document(conversation) for conversation in conversations]
         try:
             async with self._driver():
                 await self._db.conversations.insert_many(documents, ordered=False)
@@ -325,9 +315,9 @@ class Store:
             where = {whose: key, "updated_at": {"$gte": low, "$lt": high}}
             async with self._driver():
                 page = await self._db.conversations.find(where).limit(most).to_list(None)
-            return [_conversation(document) for document in page]
+            return [conversation_from(document) for document in page]
 
-        return await _newest(
+        return await newest(
             read, lambda c: Cursor(c.updated_at, c.id), lambda _: True, before=before, limit=limit
         )
 
@@ -340,7 +330,7 @@ class Store:
             where = {"unread_for": key, "updated_at": {"$gte": low, "$lt": high}}
             async with self._driver():
                 page = await self._db.conversations.find(where, shown).limit(most).to_list(None)
-            return {str(document["_id"]): _unread(document, key) for document in page}
+            return {str(document["_id"]): unread_from(document, key) for document in page}
 
         now = datetime.now(UTC)
         found = await read(OLDEST, now + AHEAD, WINDOW_ENTRIES + 1)
@@ -351,7 +341,7 @@ class Store:
                 can_be_halved = high - low > 2 * MILLISECOND
                 page = await read(low, high, 2 * COUNTED_AT_ONCE + 1 if can_be_halved else 0)
                 if can_be_halved and len(page) > 2 * COUNTED_AT_ONCE:
-                    low = _middle(low, high)
+                    low = middle_of(low, high)
                     span = high - low
                     continue
                 found |= page
@@ -381,8 +371,8 @@ class Store:
             highest = {f"{place}.delivered_seq": advance.step.seq}
             if advance.kind == "read":
                 highest[f"{place}.read_seq"] = advance.step.seq
-            newest = {"$each": [_step_document(advance.step)], "$slice": -STEPS_KEPT}
-            change = {"$max": highest, "$push": {f"{place}.{advance.kind}": newest}}
+            steps = {"$each": [step_document(advance.step)], "$slice": -STEPS_KEPT}
+            change = {"$max": highest, "$push": {f"{place}.{advance.kind}": steps}}
             changes.append(UpdateOne({"_id": ObjectId(advance.conversation_id)}, change))
         async with self._driver():
             await self._db.conversations.bulk_write(changes, ordered=False)
@@ -393,7 +383,7 @@ class Store:
         changes = []
         for conversation in conversations:
             where = {"_id": ObjectId(conversation.id), "last_seq": {"$lte": conversation.last_seq}}
-            document = _conversation_document(conversation)
+            document = conversation_document(conversation)
             highest: Document = {}
             current: Document = {
                 name: document[name]
@@ -421,7 +411,7 @@ class Store:
     async def _find_conversation(self, document: Document) -> Conversation | None:
         async with self._driver():
             found = await self._db.conversations.find_one(document)
-        return None if found is None else _conversation(found)
+        return None if found is None else conversation_from(found)
 
     # --- Handing over a guest's messages --------------------------------------------------------
 
@@ -471,8 +461,8 @@ class Store:
     async def rename_place(self, conversation: Conversation, old: str, place: Place) -> None:
         """Puts another participant in the place of one, wherever the summary names them. Both are
         buyers, so the order stays."""
-        document = _conversation_document(conversation)
-        last = conversation.last and _message_document(conversation.last.renamed(old, place.key))
+        document = conversation_document(conversation)
+        last = conversation.last and message_document(conversation.last.renamed(old, place.key))
         number = conversation.keys.index(old)
         change = {
             "pair": document["pair"].replace(old, place.key),
@@ -493,7 +483,7 @@ class Store:
         """
         changes = []
         for message in messages:
-            document = _message_document(message)
+            document = message_document(message)
             changes.append(UpdateOne({"_id": document.pop("_id")}, {"$set": document}))
         with taken():
             async with self._driver():
@@ -527,13 +517,13 @@ class Store:
     async def erasure(self, key: str) -> Erasure | None:
         async with self._driver():
             found = await self._db.erasures.find_one({"_id": key})
-        return None if found is None else _erasure(found)
+        return None if found is None else erasure_from(found)
 
     async def erasures_since(self, at: datetime) -> list[Erasure]:
         window = {"$gte": at, "$lt": datetime.now(UTC) + AHEAD}
         async with self._driver():
             found = await self._db.erasures.find({"at": window}).to_list(None)
-        return [_erasure(document) for document in found]
+        return [erasure_from(document) for document in found]
 
     async def seller_keys(self) -> set[str]:
         """All who sell here, or did so until they were erased."""
@@ -569,7 +559,7 @@ class Store:
                 found = self._db.conversations.find(where, {"_id": 1}).limit(most)
                 page = await found.to_list(None)
             if can_be_halved and len(page) > COUNTED_AT_ONCE:
-                middle = _middle(low, high)
+                middle = middle_of(low, high)
                 waiting += [(middle, high), (low, middle)]
             elif page:
                 yield [str(document["_id"]) for document in page]
@@ -638,13 +628,13 @@ class Store:
         where = {"_id": {"$in": list(keys)}}
         async with self._driver():
             found = await self._db.participants.find(where, WITHOUT_TIMESHEET).to_list(None)
-        return {document["_id"]: _participant(document) for document in found}
+        return {document["_id"]: participant_from(document) for document in found}
 
     async def sellers(self) -> list[StoredParticipant]:
         where = {"type": "Seller"}
         async with self._driver():
             found = await self._db.participants.find(where, WITHOUT_TIMESHEET).to_list(None)
-        return [_participant(document) for document in found]
+        return [participant_from(document) for document in found]
 
     async def introduce(self, key: str, name: str, at: datetime) -> None:
         """Remembers that somebody was here, and what they are called; a seller with an account is
@@ -665,12 +655,12 @@ class Store:
         """What is known of a seller's last days; empty for who is not known."""
         async with self._driver():
             document = await self._db.participants.find_one({"_id": key}, {"timesheet": 1})
-        return _timesheet((document or {}).get("timesheet", {}))
+        return timesheet_from((document or {}).get("timesheet", {}))
 
     async def write_timesheet(self, key: str, sheet: Timesheet) -> None:
         """Puts a sheet in the place of the one that is stored of a seller who is known."""
         async with self._driver():
-            change = {"$set": {"timesheet": _timesheet_document(sheet)}}
+            change = {"$set": {"timesheet": timesheet_document(sheet)}}
             await self._db.participants.update_one({"_id": key}, change)
 
     async def add_seller(
@@ -724,7 +714,7 @@ class Store:
         where = {"type": "Seller", "preferences": {"$exists": True}}
         async with self._driver():
             found = await self._db.participants.find(where, {"preferences": 1}).to_list(None)
-        return {document["_id"]: _preferences(document["preferences"]) for document in found}
+        return {document["_id"]: preferences_from(document["preferences"]) for document in found}
 
     async def write_preferences(
         self, key: str, chosen: Preferences, logo: Picture | None = None
@@ -764,209 +754,3 @@ class Store:
         async with self._driver():
             found = await self._db.revoked.find({"at": window}).to_list(None)
         return [document["_id"] for document in found]
-
-
-async def _newest(
-    read: Callable[[datetime, datetime, int], Awaitable[list[_T]]],
-    place: Callable[[_T], Cursor],
-    is_wanted: Callable[[_T], bool],
-    *,
-    before: Cursor | None,
-    limit: int,
-) -> list[_T]:
-    """The newest entries before the cursor, out of windows of time. One that holds too many is
-    halved instead of being read as a whole."""
-    windows = _windows(before)
-    waiting: list[tuple[datetime, datetime]] = []
-    found: list[_T] = []
-    while len(found) < limit:
-        low, high = window = waiting.pop() if waiting else next(windows, (OLDEST, OLDEST))
-        if low == high:
-            break
-        most = max(WINDOW_ENTRIES, 2 * limit)
-        can_be_halved = high - low > 2 * MILLISECOND
-        entries = await read(*window, most + 1 if can_be_halved else 0)  # 0: all that there are
-        if can_be_halved and len(entries) > most:
-            middle = _middle(low, high)
-            waiting += [(low, middle), (middle, high)]
-            continue
-        found += [e for e in entries if is_wanted(e) and (before is None or place(e) < before)]
-    return sorted(found, key=place, reverse=True)[:limit]
-
-
-def _middle(low: datetime, high: datetime) -> datetime:
-    """Where a window is cut: at this moment if it reaches far ahead of it, else in its middle."""
-    now = datetime.now(UTC)
-    if low < now < high - FIRST_WINDOW:
-        return now + MILLISECOND
-    milliseconds = (high - low) // MILLISECOND // 2
-    return low + milliseconds * MILLISECOND
-
-
-def _windows(before: Cursor | None) -> Iterator[tuple[datetime, datetime]]:
-    """Neighbouring spans of time from the cursor, or from now, back to before anything was."""
-    if before is None:
-        start = datetime.now(UTC)
-        high = start + AHEAD
-    else:
-        start = before.at
-        high = start + MILLISECOND  # several may share the cursor's
-    span = FIRST_WINDOW
-    low = start - span
-    while high > OLDEST:
-        yield low, high
-        span *= WINDOW_GROWTH
-        low, high = low - min(span, low - OLDEST), low
-
-
-# --- The border: documents and entities ---------------------------------------------------------
-
-STEPS_KEPT: Final = 20  # steps of a watermark that are kept, so that read_at stays what it was
-
-
-def _sent_as(sender: str, client_id: str) -> str:
-    """One string for the pair: the engine serves ``$in`` from an index on one field only."""
-    return f"{sender}|{client_id}"
-
-
-def _message_document(message: StoredMessage) -> Document:
-    erased = {"erased_at": message.erased_at} if message.erased_at else {}
-    return {
-        "_id": ObjectId(message.id),
-        "conversation": ObjectId(message.conversation_id),
-        "seq": message.seq,
-        "sender": message.sender,
-        "recipient": message.recipient,
-        "client_id": message.client_id,
-        "sent_as": _sent_as(message.sender, message.client_id),
-        "kind": message.kind,
-        "subject": message.subject,
-        "text": message.text,
-        "at": message.at,
-        **erased,
-    }
-
-
-def _message(document: Document) -> StoredMessage:
-    return StoredMessage(
-        id=str(document["_id"]),
-        conversation_id=str(document["conversation"]),
-        seq=document["seq"],
-        sender=document["sender"],
-        recipient=document["recipient"],
-        client_id=document["client_id"],
-        kind=document["kind"],
-        subject=document["subject"],
-        text=document["text"],
-        at=document["at"],
-        erased_at=document.get("erased_at"),
-    )
-
-
-def _erasure(document: Document) -> Erasure:
-    return Erasure(document["_id"], document["at"], document["valid_from"], document["done"])
-
-
-def _step_document(step: Step) -> Document:
-    return {"seq": step.seq, "at": step.at}
-
-
-def _steps(documents: list[Document]) -> list[Step]:
-    return sorted(Step(document["seq"], document["at"]) for document in documents)
-
-
-def _conversation_document(conversation: Conversation) -> Document:
-    return {
-        "_id": ObjectId(conversation.id),
-        "pair": "|".join(conversation.keys),
-        "participants": [
-            {
-                "key": place.key,
-                "name": place.name,
-                "delivered_seq": place.delivered_seq,
-                "read_seq": place.read_seq,
-                "delivered": [_step_document(step) for step in place.delivered[-STEPS_KEPT:]],
-                "read": [_step_document(step) for step in place.read[-STEPS_KEPT:]],
-            }
-            for place in conversation.places
-        ],
-        "unread_for": [key for key in conversation.keys if conversation.unread_of(key)],
-        "first_seq": conversation.first_seq,
-        "last_seq": conversation.last_seq,
-        "last": None if conversation.last is None else _message_document(conversation.last),
-        "turn_at": conversation.turn_at,
-        "updated_at": conversation.updated_at,
-    }
-
-
-def _conversation(document: Document) -> Conversation:
-    first, second = (
-        Place(
-            key=place["key"],
-            name=place["name"],
-            delivered_seq=place["delivered_seq"],
-            read_seq=place["read_seq"],
-            delivered=_steps(place["delivered"]),
-            read=_steps(place["read"]),
-        )
-        for place in document["participants"]
-    )
-    return Conversation(
-        id=str(document["_id"]),
-        places=(first, second),
-        first_seq=document["first_seq"],
-        last_seq=document["last_seq"],
-        last=_last(document),
-        turn_at=document.get("turn_at"),
-        updated_at=document["updated_at"],
-    )
-
-
-def _last(document: Document) -> StoredMessage | None:
-    """The last message, unless it was removed after the summary was written."""
-    last = document.get("last")
-    return _message(last) if last and last["seq"] >= document["first_seq"] else None
-
-
-def _unread(document: Document, key: str) -> int:
-    [read_seq] = [place["read_seq"] for place in document["participants"] if place["key"] == key]
-    return cast(int, max(0, document["last_seq"] - read_seq))
-
-
-def _participant(document: Document) -> StoredParticipant:
-    return StoredParticipant(
-        key=document["_id"],
-        name=document.get("name", ""),
-        email=document.get("email"),
-        first_seen=document.get("first_seen"),
-        last_seen=document.get("last_seen"),
-        password_hash=document.get("password_hash"),
-        tokens_valid_from=document.get("tokens_valid_from", 0),
-        disabled=document.get("disabled", False),
-    )
-
-
-def _timesheet_document(sheet: Timesheet) -> Document:
-    return {
-        on.isoformat(): {
-            "hours": day.hours,
-            "replies": {str(seconds): count for seconds, count in sorted(day.replies.items())},
-        }
-        for on, day in sheet.days.items()
-    }
-
-
-def _timesheet(document: Document) -> Timesheet:
-    days = {
-        date.fromisoformat(on): Day(
-            day["hours"], Counter({int(step): count for step, count in day["replies"].items()})
-        )
-        for on, day in document.items()
-    }
-    return Timesheet(days)
-
-
-def _preferences(document: Document) -> Preferences:
-    """What an older Shopbell did not know is as it is at first; a newer one's choices are left."""
-    known = {field.name for field in fields(Preferences)}
-    return Preferences(**{name: chosen for name, chosen in document.items() if name in known})

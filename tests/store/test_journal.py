@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models import journal as journal_module
-from models import store as store_module
 from models import store_connection
 from models.errors import Conflict, NotYours, Unavailable
 from models.journal import ROUND_SIZE
 from models.store import Taken
+from models.store_documents import message_from
 from tests.store.cast import LENA, MAYA, NILS, OMAR, draft, eventually, message
 
 CAST = [MAYA, LENA, OMAR, NILS]
@@ -22,7 +22,7 @@ async def truth(shop):
     """All that is stored, by conversation, in order."""
     found = defaultdict(list)
     for document in await shop.store._db.messages.find({}).to_list(None):
-        found[str(document["conversation"])].append(store_module._message(document))
+        found[str(document["conversation"])].append(message_from(document))
     return {id_: sorted(stored, key=lambda m: m.seq) for id_, stored in found.items()}
 
 

@@ -6,14 +6,16 @@ from datetime import timedelta
 import pytest
 
 from models import store as store_module
+from models import store_windows
 from models.conversation import moment
 from models.store import Cursor, new_id
+from models.store_documents import message_from
 from tests.store.cast import NOON, OMAR, message
 
 
 @pytest.fixture
 def small_windows(monkeypatch):
-    monkeypatch.setattr(store_module, "WINDOW_ENTRIES", 8)
+    monkeypatch.setattr(store_windows, "WINDOW_ENTRIES", 8)
 
 
 @pytest.mark.parametrize("apart", [0, 1, 700, 90_000], ids=lambda ms: f"{ms} ms apart")
@@ -44,13 +46,12 @@ async def test_a_page_out_of_many_reads_few(store, small_windows, monkeypatch):
         ]
     )
     read = []
-    entity = store_module._message
 
     def counted(document):
         read.append(document)
-        return entity(document)
+        return message_from(document)
 
-    monkeypatch.setattr(store_module, "_message", counted)
+    monkeypatch.setattr(store_module, "message_from", counted)
     newest = await store.messages_of(OMAR.key, "recipient", before=None, limit=2)
     assert [m.seq for m in newest] == [1000, 999]
     assert len(read) < 300

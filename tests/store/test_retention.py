@@ -27,7 +27,8 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch):
-    monkeypatch.setattr("models.store.AHEAD", timedelta(days=5000))  # lists look that far ahead
+    for module in ("store", "store_windows"):  # lists look that far ahead
+        monkeypatch.setattr(f"models.{module}.AHEAD", timedelta(days=5000))
     return Clock()
 
 
