@@ -7,35 +7,16 @@ nothing else of it is touched, and each replacement must find its place.
 import asyncio
 import os
 import pwd
-import shutil
-import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import pytest
+from tests.machine import needed
 
 EXAMPLES: Final = Path(__file__).parents[1] / "templates" / "deploy"
 SECONDS: Final = 15  # for a program to begin to listen, on a busy machine
 NAME: Final = "localhost"
-
-
-def needed(program: str, package: str) -> str:
-    """The program's path. Without it the test is skipped; in CI it fails."""
-    path = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
-    if path is None:
-        missing = f"{program} is needed: apt-get install --no-install-recommends {package}"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return path
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
 
 
 def replaced(text: str, pairs: Mapping[str, str]) -> str:

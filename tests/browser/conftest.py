@@ -6,7 +6,6 @@ therefore one worker and one loop.
 
 import asyncio
 import gc
-import os
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Any
@@ -16,8 +15,9 @@ from tornado.ioloop import IOLoop
 
 from models.demo import BUYER, SELLER, prepare_demo
 from tests.browser.chromium import INSTALL, chromium
-from tests.browser.high_street import HighStreet, free_port
+from tests.browser.high_street import HighStreet
 from tests.conftest import end_tasks
+from tests.machine import free_port, give_up
 
 # Told from every document, frames included.
 WATCH = """
@@ -36,13 +36,7 @@ PARTITIONING = "ThirdPartyStoragePartitioning"
 
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
-    path = chromium()
-    if path is None:
-        missing = f"Chromium is needed: {INSTALL}"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return path
+    return chromium() or give_up(f"Chromium is needed: {INSTALL}")
 
 
 @pytest.fixture

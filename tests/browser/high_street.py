@@ -11,21 +11,11 @@ from typing import Any
 from playwright.async_api import expect
 from tornado import web
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
 
 from models.conversation import Participant
 from models.demo import SELLER
 from models.events import Message
 from tests.browser import stage
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    sockets = bind_sockets(0, "127.0.0.1")
-    port: int = sockets[0].getsockname()[1]
-    for socket in sockets:
-        socket.close()
-    return port
 
 
 @dataclass

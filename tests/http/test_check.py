@@ -22,7 +22,8 @@ from models import checks
 from models.store import Store
 from models.store_schema import VERSION
 from models.version import OLDEST
-from tests.proxies import NAME, free_port, needed, nginx_around, nginx_example, replaced
+from tests.machine import free_port, needed
+from tests.proxies import NAME, nginx_around, nginx_example, replaced
 
 SERVER = Path(__file__).parents[2] / "server.py"
 SECONDS = 60  # for a process, on a busy machine

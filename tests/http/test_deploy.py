@@ -17,12 +17,11 @@ import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import websocket_connect
 
+from tests.machine import free_port, needed
 from tests.proxies import (
     EXAMPLES,
     NAME,
     caddy_command,
-    free_port,
-    needed,
     nginx_around,
     nginx_example,
     replaced,

@@ -1,8 +1,6 @@
 """What README.md shows is run here as it stands, so that it cannot go stale."""
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +9,7 @@ import pytest
 
 from models.conversation import Participant
 from models.tokens import Tokens
+from tests.machine import needed
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 IDENTITY_SECRET = "an identity secret of the shop, 0123456789"
@@ -21,6 +20,7 @@ RUN = {
     "js": ("console.log(identity('b1', 'Zoë “Z” O’Hara', SECRET));", ["node"]),
     "php": ("echo identity('b1', 'Zoë “Z” O’Hara', SECRET);", ["php"]),
 }
+PACKAGES = {"python": "python3", "js": "nodejs", "php": "php-cli"}
 
 
 def example(language: str) -> str:
@@ -32,10 +32,7 @@ def example(language: str) -> str:
 @pytest.mark.parametrize("language", RUN)
 def test_the_example_signs_an_identity_that_shopbell_takes(language: str, tmp_path: Path) -> None:
     call, command = RUN[language]
-    if shutil.which(command[0]) is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{command[0]} is missing")
-        pytest.skip(f"{command[0]} is missing: apt-get install php-cli nodejs")
+    needed(command[0], PACKAGES[language])
     call = call.replace("SECRET", f"'{IDENTITY_SECRET}'")
     opening = "<?php\n" if language == "php" else ""
     script = tmp_path / ("identity.mjs" if language == "js" else f"identity.{language}")
