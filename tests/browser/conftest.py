@@ -16,7 +16,7 @@ from tornado.ioloop import IOLoop
 from models.demo import BUYER, SELLER, prepare_demo
 from tests.browser.chromium import INSTALL, chromium
 from tests.browser.high_street import HighStreet
-from tests.conftest import end_tasks
+from tests.conftest import Serve, end_tasks
 from tests.machine import free_port, give_up
 
 # Told from every document, frames included.
@@ -100,7 +100,7 @@ def launch(
 
 
 @pytest.fixture
-async def street(serve: Callable[..., Awaitable[Any]]) -> AsyncGenerator[HighStreet]:
+async def street(serve: Serve) -> AsyncGenerator[HighStreet]:
     """The demo's chat on a site of its own, and shops. A and B may embed it, C may not."""
     street = HighStreet(free_port(), free_port())
     street.server = await serve(
@@ -118,7 +118,7 @@ async def street(serve: Callable[..., Awaitable[Any]]) -> AsyncGenerator[HighStr
 
 
 @pytest.fixture
-async def shop(serve: Callable[..., Awaitable[Any]]) -> Any:
+async def shop(serve: Serve) -> Any:
     """The demo shop."""
     server = await serve(rate_limits="off", demo="on")
     await prepare_demo(server.shop)
@@ -143,11 +143,12 @@ def expected_faults() -> list[str]:
 
 @pytest.fixture
 async def open_window(
-    launch: Launch, storage: str, expected_faults: list[str]
+    serve: Serve, launch: Launch, storage: str, expected_faults: list[str]
 ) -> AsyncGenerator[OpenWindow]:
     """Opens a page of a person's own: ``await open_window(token=…, url=…, width=…)``.
 
-    At the end no page may have raised an error, or said one in its console that was not expected.
+    At the end, which is before that of the servers, no page may have raised an error, or said one
+    in its console that was not expected.
     """
     faults: list[str] = []
     contexts: list[Any] = []
