@@ -7,6 +7,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Final, TypeVar
 from unicodedata import normalize
 
@@ -43,9 +44,7 @@ class Passwords:
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passwords")
         self._asked = 0
-        # What is compared where there is nothing to compare with, so that an unknown account costs
-        # as much time as a wrong password.
-        self._nobodys = HASHER.hash(secrets.token_bytes(PASSWORD_CHARACTERS_AT_LEAST))
+        self._nobodys = _nobodys_hash()
 
     async def hashed(self, password: str) -> str:
         """A fresh hash. Raises ``Unavailable`` when too many are waiting."""
@@ -77,6 +76,13 @@ class Passwords:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
             self._asked -= 1
+
+
+@cache
+def _nobodys_hash() -> str:
+    """What is compared where there is nothing to compare with, so that an unknown account costs as
+    much time as a wrong password."""
+    return HASHER.hash(secrets.token_bytes(PASSWORD_CHARACTERS_AT_LEAST))
 
 
 def _is_hash_of(password: str, password_hash: str) -> bool:
