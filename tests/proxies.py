@@ -7,6 +7,7 @@ nothing else of it is touched, and each replacement must find its place.
 import asyncio
 import os
 import pwd
+import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -96,7 +97,8 @@ def caddy_command(app_port: int, port: int, own: Path) -> list[str]:
 
 
 class Program:
-    """A program that listens; ended by its own process id."""
+    """A program that listens, with a group of processes of its own: one that it runs under, as
+    ``faketime``, keeps no signal from it."""
 
     def __init__(self, command: list[str], directory: Path) -> None:
         self._command = command
@@ -111,6 +113,7 @@ class Program:
                 stderr=said,
                 cwd=self._directory,
                 env={**os.environ, "HOME": str(self._directory)},
+                start_new_session=True,
             )
         async with asyncio.timeout(SECONDS):
             while not await _is_open(port):
@@ -120,7 +123,7 @@ class Program:
 
     def stop(self) -> None:
         if self._process is not None:
-            self._process.terminate()
+            os.killpg(self._process.pid, signal.SIGTERM)
             self._process.wait(SECONDS)
 
 
