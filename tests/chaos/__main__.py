@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import os
 import platform
-import random
 import sys
 import tempfile
 import time
@@ -17,11 +16,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random, randrange
 from typing import Final
 
 from tests.chaos.checker import faults
 from tests.chaos.crowd import LightSocket, Traffic, allow_descriptors, open_many
-from tests.chaos.killing import kill_loop
+from tests.chaos.history import History
+from tests.chaos.killing import kill_loop, restart_loop
 from tests.chaos.load import MEBIBYTE, Sample, percentile, sample, slope_per_hour
 from tests.chaos.people import AWAY
 from tests.chaos.processes import ServerProcess, running
@@ -36,6 +37,7 @@ SAMPLE_SECONDS: Final = 10
 WARM_UP: Final = 1 / 3  # of the soak; the engine fills its cache meanwhile
 CLOSED_SECONDS: Final = 40  # P11
 OFFLINE_SECONDS: Final = 60  # P10
+RESTART_SECONDS: Final = 5.0  # P14
 SLOPE: Final = 2.0  # percent an hour, P24
 
 Row = tuple[str, str]
@@ -45,14 +47,12 @@ class Broken(Exception):
     """A promise was broken: in what way."""
 
 
-async def kills(count: int, directory: Path, chance: random.Random) -> list[Row]:
+async def kills(count: int, directory: Path, chance: Random) -> list[Row]:
     """P1: what was acknowledged survives SIGKILL of server, database and both."""
     begun = time.monotonic()
     history = await kill_loop(directory / "kills", chance, kills=count, note=_say)
     took = time.monotonic() - begun
-    history.write(directory / "kills.jsonl")
-    if found := faults(history):
-        raise Broken("; ".join(found[:5]))
+    _check(history)
     shown = sum(line.op == "receive" for line in history)
     what = f"{count} kills of server, database and both under 8 writers"
     return [
@@ -60,6 +60,30 @@ async def kills(count: int, directory: Path, chance: random.Random) -> list[Row]
         ("… shown by 10 clients that came back", f"{shown} messages, each once and in order"),
         ("… took", f"{took / 60:.1f} min"),
     ]
+
+
+async def restarts(count: int, directory: Path) -> list[Row]:
+    """P14: planned stops every few seconds lose nothing and refuse nothing for good."""
+    history = await restart_loop(
+        directory / "restarts", restarts=count, seconds=RESTART_SECONDS, note=_say
+    )
+    _check(history)
+    if refused := sum(line.op == "send" and line.state == "fail" for line in history):
+        raise Broken(f"{refused} messages were refused for good")
+    return [
+        (
+            f"{count} restarts, one every {RESTART_SECONDS:.0f} s, under 8 writers",
+            f"{history.acknowledged} acknowledged, none lost, doubled, moved or refused",
+        )
+    ]
+
+
+def _check(history: History) -> None:
+    if found := faults(history):
+        handle, name = tempfile.mkstemp(suffix=".jsonl", prefix="history-")
+        os.close(handle)
+        history.write(Path(name))
+        raise Broken("; ".join([*found[:5], f"the history is in {name}"]))
 
 
 async def soak(minutes: float, directory: Path) -> list[Row]:
@@ -192,22 +216,16 @@ async def main(words: argparse.Namespace) -> int:
     failed: list[str] = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         directory = Path(name)
-        parts: dict[str, Callable[[], Awaitable[list[Row]]]] = {
-            "dropped": lambda: dropped(words.dropped, directory, words.seed),
-            "silent": lambda: silent(directory),
-            "stuck": lambda: stuck(words.stuck_mebibytes, directory),
-            "soak": lambda: soak(words.soak_minutes, directory),
-            "kills": lambda: kills(words.kills, directory, random.Random(words.seed)),
-        }
-        asked = {
-            "dropped": words.dropped,
-            "silent": words.silent,
-            "stuck": words.stuck_mebibytes,
-            "soak": words.soak_minutes,
-            "kills": words.kills,
-        }
-        for part, run in parts.items():
-            if not asked[part]:
+        parts: list[tuple[str, float, Callable[[], Awaitable[list[Row]]]]] = [
+            ("dropped", words.dropped, lambda: dropped(words.dropped, directory, words.seed)),
+            ("silent", words.silent, lambda: silent(directory)),
+            ("stuck", words.stuck_mebibytes, lambda: stuck(words.stuck_mebibytes, directory)),
+            ("restarts", words.restarts, lambda: restarts(words.restarts, directory)),
+            ("soak", words.soak_minutes, lambda: soak(words.soak_minutes, directory)),
+            ("kills", words.kills, lambda: kills(words.kills, directory, Random(words.seed))),
+        ]
+        for part, asked, run in parts:
+            if not asked:
                 continue
             _say(f"--- {part}")
             try:
@@ -244,9 +262,10 @@ def _range(sizes: list[float]) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="The long tier.")
     parser.add_argument("--kills", type=int, default=300, help="0: none")
+    parser.add_argument("--restarts", type=int, default=24, help="every 5 s; 0: none")
     parser.add_argument("--soak-minutes", type=float, default=30, help="0: none")
     parser.add_argument("--dropped", type=int, default=500, help="clients at once; 0: none")
     parser.add_argument("--silent", type=int, default=1, help="0: no dead way, which takes 1 min")
     parser.add_argument("--stuck-mebibytes", type=int, default=200, help="0: no stuck readers")
-    parser.add_argument("--seed", type=int, default=random.randrange(2**32))
+    parser.add_argument("--seed", type=int, default=randrange(2**32))
     sys.exit(asyncio.run(main(parser.parse_args())))

@@ -51,7 +51,7 @@ async def joined(open_socket, server, type_, id_):
 
 @pytest.mark.gen_test(timeout=120)
 async def test_restarts_under_load_lose_double_and_refuse_nothing_for_good(tmp_path, seed):
-    """P14, every five seconds; ``restarts`` is 24 in the long tier, which makes two minutes.
+    """P14, every five seconds; the long tier restarts it 24 times.
 
     Fails when the process just ends at SIGTERM, as every stop has to end with status 0, and when a
     message is told of before it is stored.
