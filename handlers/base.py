@@ -3,13 +3,12 @@
 Closed by default: a handler turns strangers away unless it says ``public = True``.
 """
 
-import asyncio
 import logging
 import re
 import secrets
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Final, TypeVar, cast
@@ -20,13 +19,8 @@ from tornado import httputil, web
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 
-from handlers import refusals
-from handlers.compression import Packed, PackedHandler
 from handlers.headers import guard
-from handlers.languages import Language, choose
-from handlers.look import sheet_address
-from handlers.templates import templates_in
-from models import codec, events
+from models import codec
 from models.addresses import address_key, visitor_address
 from models.conversation import Identity
 from models.errors import (
@@ -38,24 +32,19 @@ from models.errors import (
     NotYours,
     TooLarge,
     Unauthorized,
-    Unavailable,
     UnsupportedMediaType,
 )
-from models.preferences import Preferences
 from models.shop import Shop
 
 BODY_BYTES: Final = 64 * 1024  # CONTRACT section 5
 DROPPED_BYTES: Final = 1024 * 1024  # of a larger one that are read, for its sender to hear why
 LENGTH_DIGITS: Final = 16  # Python refuses to read a number of some thousands
 FORM_FIELDS: Final = 100
-ANSWER_SECONDS: Final = 4.8  # CONTRACT section 4: `unavailable` within 5 s
-HTML: Final = "text/html; charset=utf-8"
 COOKIE: Final = "shopbell_session"
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SUBPROTOCOL: Final = "shopbell.v1"
 BEARER_PROTOCOL: Final = "bearer."
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-PREFLIGHT_SECONDS: Final = 600
 # Where clients have been seen to put tokens into addresses, which end up in logs and histories.
 QUERY_SECRETS: Final = frozenset(
     {"token", "access_token", "id_token", "bearer", "jwt", "identity", "guest_token", "auth"}
@@ -79,9 +68,7 @@ STATUS: Final[dict[str, int]] = {
     "unavailable": 503,
 }
 
-_T = TypeVar("_T")
 _S = TypeVar("_S", bound=Struct)
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 log = logging.getLogger("shopbell.http")
 
@@ -98,31 +85,6 @@ class Parts:
     warned_of: set[str] = field(default_factory=set)  # what is said once in a life
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorPage:
-    """What error.html shows."""
-
-    title: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call of the API, for its door and for the reference: what goes in, what comes out.
-
-    ``status`` is that of a success, ``also`` another one with its meaning; ``refusals`` are the
-    codes beyond those that every call may answer.
-    """
-
-    summary: str
-    answer: type[Struct]
-    body: type[Struct] | None = None
-    query: type[Struct] | None = None
-    status: int = 200
-    also: tuple[int, str] | None = None
-    refusals: tuple[str, ...] = ()
-
-
 def refuse_secrets(request: httputil.HTTPServerRequest) -> None:
     """CONTRACT section 2: a token never stands in an address, under whatever name, be it within
     another address. Raises ``BadRequest``."""
@@ -130,44 +92,6 @@ def refuse_secrets(request: httputil.HTTPServerRequest) -> None:
     query = unquote_plus(unquote_plus(request.query))
     if QUERY_SECRETS & names or _SIGNED_TOKEN.search(query):
         raise BadRequest("A token never stands in an address; use the header.")
-
-
-def documented(summary: str, **rest: Any) -> Callable[[_F], _F]:
-    """Describes the method of a door, see ``Call``."""
-
-    def describe(method: _F) -> _F:
-        method.__dict__["call"] = Call(summary, **rest)
-        return method
-
-    return describe
-
-
-async def within_limit(work: Awaitable[_T]) -> _T:
-    """Waits for some work as long as anybody should, then raises ``Unavailable``.
-
-    The work goes on: cancelling a write leaves its outcome unknown all the same, and the next try
-    with the same ``client_id`` finds what became of it.
-    """
-    task = asyncio.ensure_future(work)
-    done, _ = await asyncio.wait({task}, timeout=ANSWER_SECONDS)
-    if done:
-        return task.result()
-    task.add_done_callback(_forget)
-    raise Unavailable
-
-
-async def or_not_at_all(work: Awaitable[_T]) -> _T:
-    """The same for work that stores nothing that matters: past the limit it ends."""
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            return await work
-    except TimeoutError:
-        raise Unavailable from None
-
-
-def _forget(task: "asyncio.Future[Any]") -> None:
-    if not task.cancelled() and (error := task.exception()) and not isinstance(error, ChatError):
-        log.error("work that nobody waited for any more failed", exc_info=error)
 
 
 @web.stream_request_body
@@ -468,139 +392,3 @@ class BaseHandler(web.RequestHandler):
             return
         what, extra = (self.request.method, self.request.path), {"request": self.request_id}
         log.error("%s %s failed", *what, exc_info=value, extra=extra)
-
-
-class JsonHandler(BaseHandler):
-    """Doors of the API. Each method that one offers is ``documented``."""
-
-    @classmethod
-    def calls(cls) -> dict[str, Call]:
-        """What this door offers, by method in small letters."""
-        offered = {name.lower(): getattr(cls, name.lower(), None) for name in cls.SUPPORTED_METHODS}
-        return {name: verb.call for name, verb in offered.items() if verb and hasattr(verb, "call")}
-
-    def set_default_headers(self) -> None:
-        super().set_default_headers()
-        self.set_header("Content-Type", "application/json; charset=utf-8")
-        origin = self.request.headers.get("Origin")
-        self.set_header("Vary", "Origin")
-        if origin is not None and origin in self.shop.settings.allowed_origins:
-            # Without credentials: a foreign page shows its own token and never rides on a cookie.
-            self.set_header("Access-Control-Allow-Origin", origin)
-            self.set_header("Access-Control-Expose-Headers", "Retry-After")
-            self.set_header("Cross-Origin-Resource-Policy", "cross-origin")
-
-    def prepare(self) -> None:
-        if self.request.method == "OPTIONS":
-            refuse_secrets(self.request)
-        else:
-            super().prepare()
-
-    def options(self, *_: str, **__: str) -> None:
-        """A browser asks before it calls from a foreign page."""
-        methods = ", ".join([*(name.upper() for name in self.calls()), "OPTIONS"])
-        self.set_header("Allow", methods)
-        self.set_header("Access-Control-Allow-Methods", methods)
-        self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
-        self.set_header("Access-Control-Max-Age", str(PREFLIGHT_SECONDS))
-        self.clear_header("Content-Type")
-        self.set_status(204)
-
-    def decode(self, struct: type[_S]) -> _S:
-        """The body, checked. Raises ``UnsupportedMediaType``, ``BadRequest``, ``Invalid``."""
-        if self.content_type != "application/json":
-            raise UnsupportedMediaType("A body has to say that it is application/json.")
-        if not self.body.lstrip().startswith(b"{"):
-            raise BadRequest("A body is a JSON object.")
-        return codec.decode(self.body, struct)
-
-    def answer(self, answer: Struct, *, status: int = 200) -> None:
-        self.set_status(status)
-        self.write(codec.encode(answer))
-
-    def finish_error(self, error: ChatError) -> None:
-        self.write(codec.encode(events.ErrorAnswer(codec.error_data(error))))
-
-
-class PageHandler(PackedHandler, BaseHandler):
-    """Doors that show HTML. A template gets one dataclass as ``page``.
-
-    Only a page that says the ``same_for_everybody`` is compressed, see ``compression.py``.
-    """
-
-    same_for_everybody: ClassVar[bool] = False
-    language: Language
-    look = ""  # the address of a shop's own colours
-
-    def initialize(self) -> None:
-        super().initialize()
-        self.speak(None)
-
-    def speak(self, preferred: str | None) -> None:
-        """Chooses the page's language; a door that learns what somebody prefers does it again."""
-        asked = self.request.query_arguments.get("language", [b""])[-1].decode("ascii", "replace")
-        self.language = choose(asked, preferred, self.request.headers.get("Accept-Language"))
-
-    def set_default_headers(self) -> None:
-        super().set_default_headers()
-        self.set_header("Content-Type", HTML)
-        self.set_header("Content-Security-Policy", self.content_security_policy())
-
-    def content_security_policy(self) -> str:
-        settings = self.shop.settings
-        socket = settings.origin.replace("http", "ws", 1)
-        return "; ".join(
-            [
-                "default-src 'none'",
-                "script-src 'self'",
-                "style-src 'self'",
-                "img-src 'self'",
-                f"connect-src 'self' {socket}",
-                "frame-src 'self'",
-                "form-action 'self'",
-                "base-uri 'none'",
-                f"frame-ancestors {self.frame_ancestors()}",
-            ]
-        )
-
-    def frame_ancestors(self) -> str:
-        """Who may put this page into a frame: nobody, but for the widget."""
-        return "'none'"
-
-    def wear(self, seller_id: str) -> Preferences:
-        """Puts the page into a shop's own colours; returns what else that shop prefers."""
-        chosen = self.shop.preferences.of(seller_id)
-        self.look = sheet_address(seller_id, chosen)
-        return chosen
-
-    def page(self, template: str, page: object, *, status: int = 200) -> None:
-        """Renders a template; everything it needs has been awaited before."""
-        self.set_status(status)
-        html = (
-            templates_in(self.language)
-            .get_template(template)
-            .render(
-                page=page,
-                me=self.who,
-                look=self.look,
-                static_url=self.static_url,
-                public_url=self.shop.settings.origin,
-            )
-        )
-        if self.same_for_everybody and status == 200:
-            self.send_packed(Packed.of(html, HTML))
-        else:
-            self.write(html)
-
-    def finish_error(self, error: ChatError) -> None:
-        if isinstance(error, Unauthorized) and self.request.method in SAFE_METHODS:
-            self.clear_header("WWW-Authenticate")
-            wanted = self.language.link(self.request.path)
-            self.redirect(self.language.link("/login", next=wanted), status=303)
-            return
-        told = ErrorPage(refusals.title(error, self.language), self.why(error))
-        self.page("error.html", told, status=self.get_status())
-
-    def why(self, error: ChatError) -> str:
-        """What the page says of a refusal."""
-        return refusals.reason(error, self.language)

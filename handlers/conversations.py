@@ -1,6 +1,7 @@
 """The API's doors to the list of conversations, and to sellers as anybody may see them."""
 
-from handlers.base import JsonHandler, documented, within_limit
+from handlers.json_handler import JsonHandler, documented
+from handlers.time_limit import within_limit
 from models import events
 
 

@@ -4,7 +4,8 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from handlers.base import STATUS, JsonHandler
+from handlers.base import STATUS
+from handlers.json_handler import JsonHandler
 from models.addresses import parsed
 from models.codec import error_data
 from models.errors import Forbidden, Unauthorized, Unavailable

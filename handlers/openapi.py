@@ -14,8 +14,9 @@ from typing import Annotated, Any, Final, cast
 import msgspec
 from msgspec import Meta, Struct
 
-from handlers.base import COOKIE, STATUS, Call, JsonHandler
+from handlers.base import COOKIE, STATUS
 from handlers.examples import EXAMPLES, GUEST_SESSION, MESSAGE_ID, REFUSALS, written
+from handlers.json_handler import Call, JsonHandler
 from models import events
 from models.events import ErrorCode
 from models.tokens import DAY_SECONDS, GUEST_SECONDS

@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote
 
-from handlers.base import STATUS, PageHandler, within_limit
+from handlers.base import STATUS
 from handlers.look import dressed
+from handlers.page_handler import PageHandler
 from handlers.rows import conversation_row, peer_in, person, thread
+from handlers.time_limit import within_limit
 from handlers.views import ChatView, DemoView, InboxView, Thread, blank_thread
 from models import codec, demo, events
 from models.conversation import Identity, Participant

@@ -8,11 +8,12 @@ from typing import Final
 from tornado import httputil, web
 
 from handlers.assets import VERSIONED_SECONDS, PublicHandler
-from handlers.base import FORM_FIELDS, STATUS, Parts, within_limit
+from handlers.base import FORM_FIELDS, STATUS, Parts
 from handlers.headers import GUARDS
 from handlers.look import declarations, dressed, sheet, sheet_version
 from handlers.pages import SellerPage
 from handlers.rows import person
+from handlers.time_limit import within_limit
 from handlers.views import SettingsView
 from models.accent import checked_accent, palette
 from models.errors import BadRequest, ChatError, Invalid, TooLarge, Unavailable

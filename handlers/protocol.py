@@ -6,14 +6,8 @@ Numbers are those of the code that keeps them.
 from dataclasses import dataclass
 from typing import Final
 
-from handlers.base import (
-    ANSWER_SECONDS,
-    BEARER_PROTOCOL,
-    BODY_BYTES,
-    COOKIE,
-    PREFLIGHT_SECONDS,
-    SUBPROTOCOL,
-)
+from handlers.base import BEARER_PROTOCOL, BODY_BYTES, COOKIE, SUBPROTOCOL
+from handlers.json_handler import PREFLIGHT_SECONDS
 from handlers.socket import (
     FLOODING,
     NOT_REGISTERED,
@@ -23,6 +17,7 @@ from handlers.socket import (
     WARNINGS,
 )
 from handlers.stopping import RESTARTING
+from handlers.time_limit import ANSWER_SECONDS
 from models import events
 from models.chat import CATCH_UP_MOST, CONVERSATIONS_SHOWN, FRAME_BYTES
 from models.conversation import GUEST_PREFIX

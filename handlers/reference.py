@@ -14,11 +14,13 @@ from msgspec import Struct
 from tornado import web
 
 from handlers import openapi
-from handlers.base import HTML, STATUS, JsonHandler, PageHandler, documented
+from handlers.base import STATUS
 from handlers.compression import Packed
 from handlers.examples import EXAMPLES, FIRST_CLIENT, IDENTITY_CODE, REFUSALS, written
+from handlers.json_handler import JsonHandler, documented
 from handlers.languages import ENGLISH, spoken
 from handlers.openapi import ADDRESS, AddressParts, Operation, Rows, operations
+from handlers.page_handler import HTML, PageHandler
 from handlers.protocol import (
     CLOSES,
     CODES,

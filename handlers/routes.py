@@ -17,7 +17,9 @@ from handlers import (
     widget,
 )
 from handlers.assets import Assets, Bundles, PublicHandler
-from handlers.base import BaseHandler, JsonHandler, PageHandler, Parts, log
+from handlers.base import BaseHandler, Parts, log
+from handlers.json_handler import JsonHandler
+from handlers.page_handler import PageHandler
 from handlers.socket import ChatSocket
 from models.chat import FRAME_BYTES
 from models.errors import NotFound

@@ -3,7 +3,10 @@
 import re
 from typing import Final
 
-from handlers.base import SAFE_METHODS, STATUS, JsonHandler, PageHandler, documented, within_limit
+from handlers.base import SAFE_METHODS, STATUS
+from handlers.json_handler import JsonHandler, documented
+from handlers.page_handler import PageHandler
+from handlers.time_limit import within_limit
 from handlers.views import LoginView
 from models import events
 from models.conversation import Identity

@@ -14,8 +14,9 @@ from typing import Any, Final
 from msgspec import Struct
 from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol13
 
-from handlers.base import SUBPROTOCOL, BaseHandler, or_not_at_all, within_limit
+from handlers.base import SUBPROTOCOL, BaseHandler
 from handlers.framing import StrictProtocol
+from handlers.time_limit import or_not_at_all, within_limit
 from models import codec, events
 from models.errors import (
     BadRequest,

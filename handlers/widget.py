@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from handlers.assets import PublicHandler
-from handlers.base import PageHandler, within_limit
 from handlers.launcher import launcher
 from handlers.look import dressed
+from handlers.page_handler import PageHandler
 from handlers.rows import person, thread
+from handlers.time_limit import within_limit
 from handlers.views import WidgetView
 from models.shop import Shop
 

@@ -317,7 +317,7 @@ def test_s19_the_server_has_nothing_to_fetch_with():
     imports = places(rf"^\s*(?:import|from)\s+\S*\b(?:{clients})\b")
     assert {place.partition(": ")[0] for place in imports} == {"outside.py"}
     assert places(r"^from handlers import .*\boutside\b|^from handlers\.outside import") == [
-        "server.py: from handlers.outside import"
+        "commands.py: from handlers.outside import"
     ]
     connecting = r"create_connection|open_connection|connect_ex|socket\.connect\("
     assert {place.partition(": ")[0] for place in places(connecting)} == {"engine_home.py"}
