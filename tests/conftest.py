@@ -169,6 +169,7 @@ def io_loop() -> Generator[IOLoop]:
         asyncio.set_event_loop(None)
         io_loop.close(all_fds=True)
         gc.collect()  # forgotten sockets and exceptions are told in the test that forgot them
+        gc.freeze()  # what lives on, modules of other tests say, is looked through once
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
