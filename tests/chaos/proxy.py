@@ -53,10 +53,13 @@ class Proxy:
     async def stop(self) -> None:
         if self._listener is not None:
             self._listener.close()
-        links = list(self._links)
-        for link in links:
-            link.cancel()
+            await asyncio.sleep(0)  # whom it has let in this moment is among the links then
+        links = dict(self._links)
+        for task in links:
+            task.cancel()
         await asyncio.gather(*links, return_exceptions=True)
+        for link in links.values():  # one that was cancelled before it began has closed nothing
+            link.reset()
 
     # --- Faults ---------------------------------------------------------------------------------
 
