@@ -7,7 +7,9 @@ import urllib.request
 
 import pytest
 
-from tests.http.test_running import SECONDS, Running, run
+from models.conversation import Participant
+from models.tokens import Tokens
+from tests.http.test_running import SECONDS, Running
 
 SECRET = "the secret that Maya told"
 HEARD_SECONDS = 5  # CONTRACT section 2: so long a revocation may take
@@ -17,11 +19,9 @@ pytestmark = pytest.mark.gen_test(timeout=4 * SECONDS)
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    """A running server with the seller Omar."""
+    """A server that runs all the while."""
     data_dir = tmp_path_factory.mktemp("people") / "data"
     server = Running(data_dir=data_dir)
-    add = ("add-seller", "omar", "--name=Omar", "--email=omar@private.example")
-    assert run(*add, data_dir=data_dir, stdin="correct horse battery\n").returncode == 0
     yield server
     server.end()
 
@@ -39,20 +39,24 @@ def ask(shop, path, token, body=None):
             return error.code, json.loads(error.read())
 
 
-def token(shop, id_, type_, name):
-    words = ("token", id_, f"--type={type_}", f"--name={name}")
-    return run(*words, data_dir=shop.data_dir).stdout.strip()
+def token(shop, id_, type_):
+    """What introduces somebody, signed with the secrets of the data directory."""
+    files = [shop.data_dir / name for name in ("secret", "identity-secret")]
+    tokens = Tokens(*(file.read_text().strip() for file in files))
+    return tokens.issue(Participant(type_, id_), id_.title(), seconds=3600)
 
 
-def test_a_person_is_exported_and_erased_while_the_server_runs(shop):
+def test_a_person_is_exported_and_erased_while_the_server_runs(give, shop):
     """Fails where the running server hears of nothing: their token is then good for ever."""
-    maya, omar = token(shop, "maya", "Buyer", "Maya"), token(shop, "omar", "Seller", "Omar")
+    add = ("add-seller", "omar", "--name=Omar", "--email=omar@private.example")
+    assert give(*add, data_dir=shop.data_dir, stdin="correct horse battery\n").returncode == 0
+    maya, omar = token(shop, "maya", "Buyer"), token(shop, "omar", "Seller")
     to_omar = {"recipient_id": "omar", "recipient_type": "Seller", "message": SECRET}
     assert ask(shop, "/api/messages/send", maya, to_omar)[0] == 201
     to_maya = {"recipient_id": "maya", "recipient_type": "Buyer", "message": "Hello Maya"}
     assert ask(shop, "/api/messages/send", omar, to_maya)[0] == 201
 
-    printed = run("export", "maya", "--type=Buyer", data_dir=shop.data_dir)
+    printed = give("export", "maya", "--type=Buyer", data_dir=shop.data_dir)
     assert (printed.returncode, printed.stderr) == (0, "")
     found = json.loads(printed.stdout)
     assert found["person"]["name"] == "Maya"
@@ -60,7 +64,7 @@ def test_a_person_is_exported_and_erased_while_the_server_runs(shop):
     assert [m["message"] for m in conversation["messages"]] == [SECRET, "Hello Maya"]
     assert "private.example" not in printed.stdout
 
-    done = run("erase", "maya", "--type=Buyer", data_dir=shop.data_dir)
+    done = give("erase", "maya", "--type=Buyer", data_dir=shop.data_dir)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "Buyer maya is erased.\n"
     limit = time.monotonic() + HEARD_SECONDS
@@ -72,18 +76,18 @@ def test_a_person_is_exported_and_erased_while_the_server_runs(shop):
     assert (gone["message"], gone["sender_name"]) == ("", None)
     assert gone["erased_at"]
     assert kept["message"] == "Hello Maya"
-    again = run("erase", "maya", "--type=Buyer", data_dir=shop.data_dir)
+    again = give("erase", "maya", "--type=Buyer", data_dir=shop.data_dir)
     assert again.returncode == 0
 
 
 @pytest.mark.parametrize("command", ["export", "erase"])
-def test_of_a_stranger_one_line_is_said(shop, command):
-    done = run(command, "nobody", "--type=Buyer", data_dir=shop.data_dir)
+def test_of_a_stranger_one_line_is_said(give, shop, command):
+    done = give(command, "nobody", "--type=Buyer", data_dir=shop.data_dir)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "server.py: Nothing is kept of Buyer nobody.\n"
 
 
-def test_no_database_is_made_for_it(tmp_path):
-    done = run("export", "maya", "--type=Buyer", data_dir=tmp_path / "data")
+def test_no_database_is_made_for_it(give, tmp_path):
+    done = give("export", "maya", "--type=Buyer", data_dir=tmp_path / "data")
     assert done.returncode == 1
     assert not (tmp_path / "data").exists()
