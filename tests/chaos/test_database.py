@@ -20,7 +20,7 @@ from tests.sockets.client import Client, spoken
 
 pytestmark = pytest.mark.chaos
 
-LINES = 8  # servers at a time: after each cut a driver looks again after half a second
+LINES = 8  # servers at a time
 POOL_SIZE = 20  # connections, and calls at a time at most
 REPLY_BYTES = 170  # of the database to an insert
 BACK_SECONDS = 5.0  # P15
@@ -75,12 +75,14 @@ def at_the_next_insert(proxy, act):
 
 @pytest.mark.gen_test(timeout=120)
 async def test_a_reply_cut_at_any_byte_makes_no_false_ack_and_no_double(
-    serve_behind, engine_uri, database_name
+    serve_behind, engine_uri, database_name, monkeypatch
 ):
     """P2, P3: behind each byte of the database's answer to an insert the connection is reset.
 
     Fails when a message is not looked for by its ``client_id`` before it is numbered again.
     """
+    # After each cut a driver looks again after this time, which is half a second else.
+    monkeypatch.setattr("pymongo.common.MIN_HEARTBEAT_INTERVAL", 0.02)
     truth = Store(engine_uri, database_name)
     outcomes = []
 
