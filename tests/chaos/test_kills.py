@@ -10,7 +10,7 @@ from tests.chaos.checker import faults
 from tests.chaos.history import told
 from tests.chaos.killing import WRITERS, kill_loop
 
-KILLS = 10
+KILLS = 6  # of each part twice; the long tier has three hundred
 
 pytestmark = [
     pytest.mark.chaos,
@@ -19,11 +19,11 @@ pytestmark = [
 
 
 @pytest.mark.gen_test(timeout=170)
-async def test_ten_kills_under_load_lose_nothing_that_was_acknowledged(tmp_path, seed):
+async def test_kills_under_load_lose_nothing_that_was_acknowledged(tmp_path, seed):
     """P1, P4, P13, P18: eight writers by socket and by HTTP, two readers; server, engine and both
     are killed in turn. ``python -m tests.chaos --kills=300`` is the same at length.
 
-    What is lost without journaling is a matter of luck over ten kills, and a repeat is caught by
+    What is lost without journaling is a matter of luck over so few kills, and a repeat is caught by
     the journal and by the unique index, so neither alone fails this: the next test and
     ``store/test_store.py`` hold them. Fails when a message is acknowledged before it is stored.
     """
