@@ -9,7 +9,8 @@ from tests.caller import call
 from tests.contract import MESSAGE, USER
 from tests.refusals.doors import CLOSED, TO_OMAR, is_turned_away, knock
 
-IDENTIFY, LIST = "/api/session/identify", "/api/conversations"
+GUEST, IDENTIFY = "/api/session/guest", "/api/session/identify"
+LIST = "/api/conversations"
 LONG_AGO = "2020-01-01T00:00:00.000Z"
 # What only the server says.
 FORGED = {
@@ -35,11 +36,13 @@ FORGED = {
 }
 
 
-async def test_c6_s11_an_id_alone_is_no_credential(shop, names):
-    """C6: Rocket.Chat's live chat, and HiJiffy CVE-2026-4263, gave a visitor's history to whoever
-    said that visitor's id. Wherever an id could be said: it introduces nobody.
+async def test_c6_c18_s11_an_id_alone_is_no_credential(shop, names):
+    """C6: Rocket.Chat's live chat, and C18: HiJiffy CVE-2026-4263, gave a visitor's history to
+    whoever said that visitor's id. Wherever an id could be said: it introduces nobody, and no
+    visitor chooses theirs.
 
-    Fails when ``BaseHandler._find_who`` reads anything but tokens."""
+    Fails when ``BaseHandler._find_who`` reads anything but tokens, or a guest's id is taken from
+    the request."""
     said = "id=maya&user_id=maya&user_type=Buyer&visitor=maya&sender_id=maya&session=maya"
     headers = {
         "X-User-Id": "maya",
@@ -54,6 +57,14 @@ async def test_c6_s11_an_id_alone_is_no_credential(shop, names):
             assert is_turned_away(answer), door
         answer = await knock(shop, door, names, token="Buyer:maya", query=said)
         assert is_turned_away(answer), door
+    guest = (await call(shop, "POST", GUEST, {"seller_id": "omar"})).body
+    await call(shop, "POST", "/api/messages/send", TO_OMAR, token=guest["token"])
+    for name in ("id", "user_id", "guest_id", "visitor", "session", "sub", "user"):
+        body = {"seller_id": "omar", name: guest["user"]["id"]}
+        other = (await call(shop, "POST", GUEST, body)).body
+        assert other["user"]["id"] != guest["user"]["id"], name
+        listed = await call(shop, "GET", LIST, token=other["token"])
+        assert listed.body["conversations"] == [], name
 
 
 async def test_c10_c27_s13_nobody_says_of_themselves_who_they_are(shop, join, names, written):
@@ -75,7 +86,7 @@ async def test_c10_c27_s13_nobody_says_of_themselves_who_they_are(shop, join, na
     token = shop.token("Buyer", "lena", "Lena")
     sent = await call(shop, "POST", "/api/messages/send", extra | TO_OMAR, token=token)
     assert sent.body["message"]["sender_id"] == "lena"
-    guest = await call(shop, "POST", "/api/session/guest", extra | {"seller_id": "omar"})
+    guest = await call(shop, "POST", GUEST, extra | {"seller_id": "omar"})
     assert guest.body["user"].keys() == USER
     assert (guest.body["user"]["type"], guest.body["user"]["verified"]) == ("Buyer", False)
     said = extra | {"identity": names["identity"], "sub": "maya"}
@@ -120,7 +131,7 @@ async def test_c16_p25_what_somebody_types_of_themselves_opens_no_conversation(s
         "order": "4711",
         "conversation_id": names["conversation"],
     }
-    guest = await call(shop, "POST", "/api/session/guest", typed | {"seller_id": "omar"})
+    guest = await call(shop, "POST", GUEST, typed | {"seller_id": "omar"})
     form = {"message": "Hello", "client_id": "c1", "name": "Maya", "email": "maya@mail.example"}
     page = await call(shop, "POST", "/chat/omar", form=form)
     forged = jwt.encode(said | {"exp": 4_000_000_000}, "x" * 32, algorithm="HS256")
@@ -139,7 +150,7 @@ async def test_p25_a_guests_conversation_passes_once_and_the_guest_is_over(shop,
     ends, and nobody writes as the guest any more.
 
     Fails when ``Guests._hand_over`` does not end the guest first."""
-    guest = (await call(shop, "POST", "/api/session/guest", {"seller_id": "omar"})).body
+    guest = (await call(shop, "POST", GUEST, {"seller_id": "omar"})).body
     socket = await join(shop, "Buyer", guest["user"]["id"], token=guest["token"])
     await socket.ask("send_message", TO_OMAR | {"message": "A guest's"})
     identified = await asyncio.gather(
