@@ -93,13 +93,22 @@ async def test_bombs_are_bad_requests_on_the_socket_and_over_http(server, lag, n
 
 
 async def test_of_doubled_keys_the_last_one_counts_at_every_door(server, join):
-    """S36: one decoder everybody uses. Fails where a second decoder takes the first of them."""
-    omar = await join(server, "Seller", "omar")
+    """S36: one decoder everybody uses, of bodies, of envelopes and of what is in them. Fails where
+    a decoder takes the first of them."""
+    omar, maya = await join(server, "Seller", "omar"), await join(server, "Buyer", "maya")
     body = '{"message":"first","recipient_id":"omar","recipient_type":"Seller","message":"last"}'
     token = server.token("Buyer", "maya")
     answer = await call(server, "POST", SEND, raw=body, headers=JSON, token=token)
     assert answer.body["message"]["message"] == "last"
     assert (await omar.hear("new_message"))["message"] == "last"
+    for twice in (
+        f'{{"event":"typing","id":1,"data":{body},"event":"send_message"}}',
+        f'{{"event":"send_message","id":2,"id":1,"data":{{}},"data":{body}}}',
+    ):
+        await maya.write(twice)
+        assert (await maya.answer(1))["message"]["message"] == "last"
+    await maya.write('{"event":1,"id":2,"id":3}')  # refused, and its id looked for
+    assert (await maya.hear_answer(3))["data"]["code"] == "bad_request"
     loads = [
         f"{path.name}:{node.lineno}"
         for path in PROGRAM
@@ -246,12 +255,24 @@ def test_nothing_that_a_client_sends_holds_a_list_but_what_the_frame_bounds():
     assert get_args(events.RegisterUser.__annotations__["since"])
 
 
-async def test_since_passes_over_what_is_not_ones_own_without_a_word(server, join, lag):
+async def test_since_passes_over_what_is_not_ones_own_without_a_word(
+    server, join, lag, monkeypatch
+):
     """S38. Fails when a conversation of others is answered, or looked up one by one."""
     omar, lena = await join(server, "Seller", "omar"), await join(server, "Buyer", "lena")
     foreign = (await lena.send(omar))["conversation_id"]
     since = {f"{number:024x}": 0 for number in range(1_500)} | {foreign: 0, "x": 1, "$ne": 1}
     assert len(json.dumps(since)) < FRAME_BYTES - 1_000
+    store, looks = server.shop.store, 0
+    driver = store._driver
+
+    def counted():
+        nonlocal looks
+        looks += 1
+        return driver()
+
+    monkeypatch.setattr(store, "_driver", counted)
     maya = await join(server, "Buyer", "maya", since=since)
     assert not await maya.heard_so_far()
+    assert looks < 20
     assert len(maya.ack["conversations"]) <= CONVERSATIONS_SHOWN
