@@ -64,9 +64,7 @@ def frame_of(page):
 
 
 async def widget_on(page):
-    """Opens it by keyboard. Opened by the mouse while its style sheet is late, Chromium counts a
-    shift of 0.52 before anything of the frame is seen; why is not known."""
-    await page.get_by_role("button", name=re.compile("chat", re.IGNORECASE)).press("Enter")
+    await page.get_by_role("button", name=re.compile("chat", re.IGNORECASE)).click()
     await expect(field(frame_of(page))).to_be_visible()
     return page.frames[1]
 
@@ -215,6 +213,21 @@ async def test_the_chat_stands_still_while_it_comes_and_while_it_grows(
         await say(shop, other, who, "It does stand still.", "Lena Vogt")
         await expect(messages(root).last).to_contain_text("It does stand still.")
         assert await shift_of(root) < CHAT_SHIFT
+
+
+async def test_the_widget_stands_still_though_its_sheet_is_late(open_window, shop):
+    """Fails when the body is shown before it: Chromium lays a frame out while its sheets are under
+    way, and counts a jump of 0.52 although nothing was painted."""
+
+    async def late(route):
+        await asyncio.sleep(0.4)
+        await route.continue_()
+
+    page = await open_window("about:blank")
+    await page.context.add_init_script(WATCH_SHIFTS)
+    await page.context.route("**/widget.css", late)
+    await page.goto(shop.url)
+    assert await shift_of(await widget_on(page)) < CHAT_SHIFT
 
 
 @pytest.mark.parametrize("place", ["chat", "widget"])
