@@ -58,6 +58,7 @@ from models.store_documents import (
 from models.store_schema import RestoreUnfinished, SchemaTooNew
 from models.store_windows import (
     AHEAD,
+    EVERYTHING,
     FIRST_WINDOW,
     MILLISECOND,
     OLDEST,
@@ -308,7 +309,9 @@ class Store:
     async def conversations_of(
         self, key: str, *, before: Cursor | None, limit: int, unread: bool = False
     ) -> list[Conversation]:
-        """Somebody's conversations, newest first, from the cursor back in time."""
+        """Somebody's conversations, newest first, from the cursor back in time. Buyers have a few,
+        which one look finds: after a restart all of them come back at once."""
+        is_buyer = Participant.from_key(key).type == "Buyer"
         whose = "unread_for" if unread else "participants.key"
 
         async def read(low: datetime, high: datetime, most: int) -> list[Conversation]:
@@ -318,7 +321,12 @@ class Store:
             return [conversation_from(document) for document in page]
 
         return await newest(
-            read, lambda c: Cursor(c.updated_at, c.id), lambda _: True, before=before, limit=limit
+            read,
+            lambda c: Cursor(c.updated_at, c.id),
+            lambda _: True,
+            before=before,
+            limit=limit,
+            first=EVERYTHING if is_buyer else FIRST_WINDOW,
         )
 
     async def unread_of(self, key: str) -> dict[str, int]:

@@ -14,6 +14,7 @@ WINDOW_ENTRIES: Final = 200  # a window with more is halved
 MILLISECOND: Final = timedelta(milliseconds=1)  # what the database keeps of a time
 WINDOW_GROWTH: Final = 6
 OLDEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+EVERYTHING: Final = timedelta(days=365 * 100)  # as a window, for lists that are mostly short
 AHEAD: Final = timedelta(days=2)  # a clock that was stepped back must not hide the newest
 
 
@@ -31,10 +32,11 @@ async def newest(
     *,
     before: Cursor | None,
     limit: int,
+    first: timedelta = FIRST_WINDOW,
 ) -> list[_T]:
-    """The newest entries before the cursor, out of windows of time. One that holds too many is
-    halved instead of being read as a whole."""
-    windows = _windows(before)
+    """The newest entries before the cursor, out of windows of time, of which the latest is as long
+    as ``first``. One that holds too many is halved instead of being read as a whole."""
+    windows = _windows(before, first)
     waiting: list[tuple[datetime, datetime]] = []
     found: list[_T] = []
     while len(found) < limit:
@@ -61,7 +63,7 @@ def middle_of(low: datetime, high: datetime) -> datetime:
     return low + milliseconds * MILLISECOND
 
 
-def _windows(before: Cursor | None) -> Iterator[tuple[datetime, datetime]]:
+def _windows(before: Cursor | None, span: timedelta) -> Iterator[tuple[datetime, datetime]]:
     """Neighbouring spans of time from the cursor, or from now, back to before anything was."""
     if before is None:
         start = datetime.now(UTC)
@@ -69,8 +71,7 @@ def _windows(before: Cursor | None) -> Iterator[tuple[datetime, datetime]]:
     else:
         start = before.at
         high = start + MILLISECOND  # several may share the cursor's
-    span = FIRST_WINDOW
-    low = start - span
+    low = start - min(span, start - OLDEST)
     while high > OLDEST:
         yield low, high
         span *= WINDOW_GROWTH

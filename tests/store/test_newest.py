@@ -10,7 +10,7 @@ from models import store_windows
 from models.conversation import moment
 from models.store import Cursor, new_id
 from models.store_documents import message_from
-from tests.store.cast import NOON, OMAR, message
+from tests.store.cast import LENA, NILS, NOON, OMAR, conversation, identity, message
 
 
 @pytest.fixture
@@ -55,3 +55,40 @@ async def test_a_page_out_of_many_reads_few(store, small_windows, monkeypatch):
     newest = await store.messages_of(OMAR.key, "recipient", before=None, limit=2)
     assert [m.seq for m in newest] == [1000, 999]
     assert len(read) < 300
+
+
+async def test_a_buyer_s_few_are_found_by_one_look(store, monkeypatch):
+    """All who were connected come back at once after a restart. Fails when their lists are looked
+    for in windows that widen, as sellers' are: nine looks for each of them."""
+    told = [
+        conversation(LENA, seller, messages=1, at=NOON - timedelta(days=days))
+        for seller, days in ((OMAR, 0), (NILS, 900))
+    ]
+    await store.insert_conversations(told)
+    looks = 0
+    driver = store._driver
+
+    def counted():
+        nonlocal looks
+        looks += 1
+        return driver()
+
+    monkeypatch.setattr(store, "_driver", counted)
+    assert await store.conversations_of(LENA.key, before=None, limit=100) == told
+    assert looks == 1
+
+
+async def test_a_buyer_with_many_pages_through_all(store, small_windows):
+    told = [
+        conversation(LENA, identity("Seller", f"s{n}"), messages=1, at=NOON - timedelta(days=n**3))
+        for n in range(12)
+    ]
+    await store.insert_conversations(told)
+    found, before = [], None
+    for _ in told:
+        page = await store.conversations_of(LENA.key, before=before, limit=2)
+        found += page
+        if len(page) < 2:
+            break
+        before = Cursor(page[-1].updated_at, page[-1].id)
+    assert found == told
