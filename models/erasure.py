@@ -74,15 +74,27 @@ async def is_known(store: Store, key: str) -> bool:
 
 
 async def carried_out(store: Store, order: Erasure) -> AsyncGenerator[Erased]:
-    """Removes what the database keeps of somebody, conversation by conversation, and then notes
-    that it is done. Raises ``Unavailable``; to be called again then."""
+    """Removes what the database keeps of somebody, conversation by conversation. Raises
+    ``Unavailable``; to be called again then.
+
+    The order stays open: a server that has not heard of it yet may write something back, so that is
+    for the server to end, or for the next one that starts.
+    """
     keys = [order.key, *await store.guests_of(order.key)]  # some of it may not be handed over yet
     for key in keys:
-        await store.forget_participant(key)
+        if not await _has_new_account(store, key, order):
+            await store.forget_participant(key)
         async for ids in store.conversation_ids_of(key):
             for conversation in await store.conversations(ids):
                 yield await _erased(store, conversation, keys, order)
-    await store.end_erasure(order)
+
+
+async def _has_new_account(store: Store, key: str, order: Erasure) -> bool:
+    """Whether a seller was added anew under the id of one who was erased."""
+    person = await store.participant(key)
+    if person is None or person.password_hash is None or person.first_seen is None:
+        return False
+    return person.first_seen >= moment(order.valid_from)
 
 
 async def _erased(
@@ -178,7 +190,10 @@ class Erasures:
         return news
 
     async def _follow(self, order: Erasure, *, again: bool) -> None:
-        """Removes what is stored and what lives in memory, and has open pages load it anew."""
+        """Removes what is stored and what lives in memory, and has open pages load it anew.
+
+        Where that is done ``again``, nothing can write it back any more, and the order ends.
+        """
         async with self._journal.alone:  # nothing of theirs is between two places now
             self._journal.forget(order.key, order.valid_from)
         for forget in self._forgetful:
@@ -188,3 +203,5 @@ class Erasures:
             if messages or not again:
                 self._hub.publish(conversation.keys, encode_event(Reset(conversation.id)))
         await self._ledger.settle()  # what was behind may have been written as it was before
+        if again:
+            await self._store.end_erasure(order)

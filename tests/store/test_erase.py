@@ -1,5 +1,6 @@
 """S15: a person goes, and nothing of what they said is left, in the database or in memory."""
 
+import asyncio
 import json
 import time
 from contextlib import aclosing
@@ -162,6 +163,22 @@ async def test_a_guest_who_is_not_handed_over_yet_goes_with_the_buyer(shop):
     assert "Okoro" not in left
 
 
+async def test_what_was_written_back_by_a_server_that_was_killed_goes_with_the_next(
+    shop, open_shop, open_store
+):
+    """A server writes a summary before it has heard of the order, and dies. Fails when the command
+    notes that all is done."""
+    [stored] = await say(shop, (MAYA, OMAR, SECRET))
+    await erase(await open_store(), MAYA)
+    shop.ledger.touch(stored.conversation)  # as when Omar reads
+    await shop.ledger.settle()
+    assert SECRET in await everything(shop.store)
+    await shop.kill()
+    again = await open_shop()
+    assert SECRET not in await everything(again.store)
+    assert (await again.store.erasure(MAYA.key)).is_done
+
+
 # --- In a running server --------------------------------------------------------------------------
 
 
@@ -285,3 +302,18 @@ async def test_the_list_finds_nobody_under_the_name_of_before(shop):
     await shop.erasures.refresh()
     assert not (await shop.history.conversations(OMAR, limit=9, name="okoro")).conversations
     assert (await shop.history.conversations(OMAR, limit=9, name="maya")).conversations, "the id"
+
+
+async def test_a_seller_who_is_added_again_stays(shop):
+    """The command is done at once, a running server's own share comes later. Fails when
+    ``carried_out`` takes the new account for the old one."""
+    await shop.accounts.add_seller("omar", "Omar", None, "correct horse battery")
+    order = await ordered(shop.store, OMAR.participant)
+    assert [erased async for erased in carried_out(shop.store, order)] == []
+    await asyncio.sleep(order.valid_from - time.time())  # as the command does
+    await shop.accounts.add_seller("omar", "Omar", None, "battery staple horse")
+    await shop.erasures.refresh()
+    shop.erasures._due = [due._replace(at=0.0) for due in shop.erasures._due]  # time passes
+    await shop.erasures.refresh()
+    assert await shop.accounts.log_in("omar", "battery staple horse", "127.0.0.1")
+    assert (await shop.store.erasure(OMAR.key)).is_done
