@@ -472,7 +472,7 @@ class Chat:
         self._introduced[who.key] = who.name  # before it is: many first messages come at once
         try:
             await self._store.introduce(who.key, who.name, moment(self._now()))
-        except Unavailable:
+        except BaseException:  # also a door that waits no longer
             self._introduced.pop(who.key, None)
             raise
 

@@ -6,7 +6,7 @@ import pytest
 
 from models.errors import NotFound, Unavailable
 from models.events import MarkAsDelivered, MarkAsRead, RegisterUser, SendMessage
-from tests.store.cast import LENA, MAYA, NOON, OMAR, Listener
+from tests.store.cast import LENA, MAYA, NILS, NOON, OMAR, Listener
 
 
 def to(who, text="Hello", **more):
@@ -25,6 +25,7 @@ class Introductions:
     def __init__(self, shop, monkeypatch):
         self.count = 0
         self.fails = False
+        self.hangs = False
         self._introduce = shop.store.introduce
         monkeypatch.setattr(shop.store, "introduce", self.introduce)
 
@@ -32,6 +33,8 @@ class Introductions:
         self.count += 1
         if self.fails:
             raise Unavailable
+        if self.hangs:
+            await asyncio.Event().wait()
         await self._introduce(*arguments)
 
 
@@ -64,6 +67,21 @@ async def test_a_stored_message_is_acknowledged_though_its_sender_could_not_be_r
     introductions.fails = False
     await chat.send(MAYA, to(OMAR))
     assert (await shop.store.participant(MAYA.key)).name == "Maya"
+
+
+async def test_a_seller_whose_first_registration_was_given_up_is_known_after_the_next(
+    shop, chat, introductions
+):
+    """The database hangs, and the door waits no longer. Fails when ``_introduce`` takes somebody
+    for recorded whose record nobody wrote."""
+    nils = Listener(NILS)
+    shop.hub.connect(nils)
+    introductions.hangs = True
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(chat.register(NILS, RegisterUser(), nils), 0.1)
+    introductions.hangs = False
+    await chat.register(NILS, RegisterUser(), nils)
+    assert (await shop.store.participant(NILS.key)).name == "Nils"
 
 
 async def test_a_new_name_is_told_and_kept(shop, chat):
