@@ -82,12 +82,13 @@ async def serve(settings: Settings) -> int:
             stopping.run_beside(work, name)
         if settings.demo:
             await prepare_demo(shop)
-        server = http_server(shop, stopping)
+        doors = Parts(shop, lambda: not stopping.asked.is_set())
+        server = http_server(doors)
         gate = Gate(server, sockets)
         if not stopping.asked.is_set():
             say(ready_line(settings))
         await stopping.asked.wait()
-        await stop_politely(gate, server, shop)
+        await stop_politely(gate, server, doors)
     return stopping.status
 
 
@@ -99,11 +100,11 @@ def _left(status: int) -> int:
     os._exit(status)
 
 
-def http_server(shop: Shop, stopping: Stopping) -> HTTPServer:
+def http_server(parts: Parts) -> HTTPServer:
     """The doors, ready to be opened."""
     for code in LANGUAGES:
         spoken(code)  # now, and not while somebody waits for the first page in it
-    return listener(Parts(shop, lambda: not stopping.asked.is_set()))
+    return listener(parts)
 
 
 def listening_sockets(settings: Settings) -> list[socket.socket]:

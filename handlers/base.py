@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Final, TypeVar, cast
 from urllib.parse import parse_qs, unquote_plus, urlsplit
+from weakref import WeakSet
 
 from msgspec import Struct
 from tornado import httputil, web
@@ -77,12 +78,15 @@ log = logging.getLogger("shopbell.http")
 class Parts:
     """What the doors lead to, put together by ``server.py``.
 
-    ``is_ready`` answers whether requests are still welcome.
+    ``is_ready`` answers whether requests are still welcome. ``unanswered`` are those that have come
+    and have no answer yet, but for sockets.
     """
 
     shop: Shop
     is_ready: Callable[[], bool] = lambda: True
     warned_of: set[str] = field(default_factory=set)  # what is said once in a life
+    # Weak, as one whose client has gone is never told of its end.
+    unanswered: WeakSet[web.RequestHandler] = field(default_factory=WeakSet)
 
 
 def refuse_secrets(request: httputil.HTTPServerRequest) -> None:
@@ -131,6 +135,7 @@ class BaseHandler(web.RequestHandler):
     # --- Before the door opens ------------------------------------------------------------------
 
     def prepare(self) -> None:
+        self.parts.unanswered.add(self)
         # The length is counted here: the server would cut off who sends too much, and not say why.
         cast(HTTP1Connection, self.request.connection).set_max_body_size(sys.maxsize)
         self.address = self._visitor()
@@ -146,6 +151,9 @@ class BaseHandler(web.RequestHandler):
         self._check_own_page()
         if self.who is None and not self.public:
             raise Unauthorized
+
+    def on_finish(self) -> None:
+        self.parts.unanswered.discard(self)
 
     def _check_length(self) -> None:
         """As a body comes in pieces, this door is asked before Tornado looks at its length."""

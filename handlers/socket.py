@@ -114,6 +114,7 @@ class ChatSocket(BaseHandler, WebSocketHandler):
     # --- The socket's life ----------------------------------------------------------------------
 
     def open(self, *_: str, **__: str) -> None:
+        self.parts.unanswered.discard(self)  # from here on the hub knows what is
         self.set_nodelay(True)  # else an answer waits 40 ms for the client's acknowledgement
         self._name = f"socket {next(_numbers)}"
         self._wake = asyncio.Event()

@@ -15,11 +15,11 @@ from typing import Any, Final
 
 from tornado.httpserver import HTTPServer
 
+from handlers.base import Parts
 from handlers.gate import Gate
 from handlers.terminal import WRONG
 from models.errors import Unavailable
 from models.hub import Hub
-from models.shop import Shop
 
 # CONTRACT section 1: it has stopped within 10 s. At the worst ``Shop.drain`` takes 5.5, the rest of
 # it 3, and the embedded database what is left, down to a moment.
@@ -91,15 +91,16 @@ class Stopping:
         os._exit(WRONG)  # the embedded database goes with us
 
 
-async def stop_politely(gate: Gate, server: HTTPServer, shop: Shop) -> None:
+async def stop_politely(gate: Gate, server: HTTPServer, parts: Parts) -> None:
     """Nothing new comes in, what was accepted is stored and answered, then the sockets go."""
     gate.close()
+    hub = parts.shop.hub
     try:
-        await shop.drain()
+        await parts.shop.drain()
     except Unavailable:
         logger.warning("The database does not answer; the next start finds what was stored.")
-    await _until(lambda: shop.hub.is_quiet, ANSWERS_SECONDS)
-    await _dismiss(shop.hub)
+    await _until(lambda: hub.is_quiet and not parts.unanswered, ANSWERS_SECONDS)
+    await _dismiss(hub)
     with suppress(TimeoutError):
         await asyncio.wait_for(server.close_all_connections(), GOODBYE_SECONDS)
 

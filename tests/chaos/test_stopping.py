@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,10 @@ def far(tmp_path, proxy, engine_uri, database_name):
     """How a server of its own process is started whose way to the database is the proxy."""
     uri = f"--mongodb-uri={proxy.uri(engine_uri)}"
     return tmp_path / "data", uri, f"--database={database_name}", "--rate-limits=off"
+
+
+def parts_of(server):
+    return server.http.request_callback.settings["parts"]
 
 
 async def joined(open_socket, server, type_, id_):
@@ -151,18 +156,38 @@ async def test_many_sockets_are_closed_spread_over_time(server, open_socket, mon
         return loop.time()
 
     watching = asyncio.gather(*map(closed_at, sockets))
-    await stopping.stop_politely(Gate(server.http, []), server.http, server.shop)
+    await stopping.stop_politely(Gate(server.http, []), server.http, parts_of(server))
     times = sorted(await watching)
     assert times[-1] - times[0] > 0.2  # of half a second
     assert len({round(at, 2) for at in times}) > 5
     assert server.shop.hub.count == 0
 
 
+async def test_what_was_accepted_over_http_is_answered_too(server, monkeypatch):
+    """P14 over HTTP: the message is stored and its answer under way when the stop comes to the
+    connections. Fails when they are closed at once."""
+    shop = server.shop
+    await shop.store.introduce("Seller:omar", "Omar", datetime.now(UTC))
+    stored, introduce = asyncio.Event(), shop.store.introduce
+
+    async def slowly(*arguments):
+        stored.set()
+        await asyncio.sleep(0.2)
+        await introduce(*arguments)
+
+    monkeypatch.setattr(shop.store, "introduce", slowly)
+    data = {"recipient_id": "omar", "recipient_type": "Seller", "message": "Hello"}
+    token = server.token("Buyer", "maya")
+    sending = asyncio.ensure_future(call(server, "POST", "/api/messages/send", data, token=token))
+    await asyncio.wait_for(stored.wait(), 10)
+    await stopping.stop_politely(Gate(server.http, []), server.http, parts_of(server))
+    assert (await sending).status == 201
+
+
 async def test_nobody_gets_a_socket_while_it_stops(serve, open_socket):
     """P14: not on a connection from before either. Fails when the handshake does not ask."""
     server = await serve()
-    parts = server.http.request_callback.settings["parts"]
-    object.__setattr__(parts, "is_ready", lambda: False)
+    object.__setattr__(parts_of(server), "is_ready", lambda: False)
     token = server.token("Buyer", "maya")
     answer = await AsyncHTTPClient().fetch(
         f"{server.url}/ws",
