@@ -67,9 +67,7 @@ class Gate:
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(BACKLOG):
             if not self._has_descriptors(listening):
-                self._loop.remove_reader(listening)
-                again = self._loop.call_later(PAUSE_SECONDS, self._listen, listening)
-                self._pauses[listening] = again
+                self._pause(listening, "no descriptors to spare; raise the limit (ulimit -n)")
                 return
             try:
                 connection, address = listening.accept()
@@ -77,7 +75,18 @@ class Gate:
                 return  # nobody else is there
             except ConnectionAbortedError:
                 continue  # gone before its turn came
+            except OSError as error:  # accept(2): the system as a whole has no more
+                self._pause(listening, f"the system lets nobody in: {error.strerror}")
+                return
             self._server.handle_stream(IOStream(connection), address)
+
+    def _pause(self, listening: socket.socket, why: str) -> None:
+        """Asked again at once, the system would say the same, without end."""
+        self._loop.remove_reader(listening)
+        self._pauses[listening] = self._loop.call_later(PAUSE_SECONDS, self._listen, listening)
+        if time.monotonic() - self._told_at >= QUIET_SECONDS:
+            self._told_at = time.monotonic()
+            log.warning("visitors wait: %s", why)
 
     def _has_descriptors(self, listening: socket.socket) -> bool:
         """Whether enough are left. A new one gets the lowest number that is free."""
@@ -89,9 +98,4 @@ class Gate:
             lowest = self._highest
         else:
             os.close(lowest)
-        if lowest < self._highest:
-            return True
-        if time.monotonic() - self._told_at >= QUIET_SECONDS:
-            self._told_at = time.monotonic()
-            log.warning("no descriptors to spare, so visitors wait; raise the limit (ulimit -n)")
-        return False
+        return lowest < self._highest
