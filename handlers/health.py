@@ -81,12 +81,13 @@ class MetricsDoor(JsonHandler):
     public = True
     counted = False
 
-    def get(self) -> None:
+    async def get(self) -> None:
         if not self._is_from_here():
             if self.who is None:
                 raise Unauthorized
             if self.who.participant.type != "Seller":
                 raise Forbidden("Only sellers may see the metrics.")
+        await self.shop.readiness.faults()  # whether the database is up is told as of now
         self.set_header("Content-Type", CONTENT_TYPE)
         self.write(self.shop.metrics.text())
 

