@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
-from tornado.websocket import WebSocketClosedError, websocket_connect
+from tornado.websocket import WebSocketError, websocket_connect
 
 from handlers.health import Health
 from models.addresses import parsed
@@ -121,7 +121,7 @@ async def _socket(settings: Settings) -> str | None:
             f"public-url {settings.origin}: WebSockets do not come through ({_reason(error)}). The"
             " proxy has to speak HTTP/1.1 to the server, and to pass on Upgrade and Connection."
         )
-    except (OSError, WebSocketClosedError) as error:
+    except (OSError, WebSocketError) as error:  # the latter: an answer that is no upgrade
         return f"public-url {settings.origin}: WebSockets do not come through ({_reason(error)})."
     if answer is None:
         return f"public-url {settings.origin}: WebSockets do not come through (they end at once)."

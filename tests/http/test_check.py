@@ -209,8 +209,9 @@ async def test_all_is_well_behind_the_example(behind_nginx, trusted):
         ({"proxy_set_header X-Forwarded-For $remote_addr;": ""}, "sends no X-Forwarded-For"),
         ({"proxy_pass http://shopbell;": "return 200 'It works!';"}, "something else answers"),
         ({"location / {": "location / { return 302 /login;"}, "leads on to https://localhost"),
+        ({"location / {": "location /ws { return 200 Hi; } location / {"}, "do not come through"),
     ],
-    ids=["no Upgrade", "HTTP 1.0", "no X-Forwarded-For", "another page", "elsewhere"],
+    ids=["no Upgrade", "HTTP 1.0", "no X-Forwarded-For", "another page", "elsewhere", "no socket"],
 )
 async def test_a_proxy_that_is_not_set_up_right(behind_nginx, trusted, changes, words):
     """O5. Fails when the question is not asked."""
