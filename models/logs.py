@@ -15,9 +15,10 @@ from typing import Any, Final, TextIO
 from models.events import timestamp
 
 LINE_BYTES: Final = 8 * 1024  # PROMISES section 8, "log line"
-# What a client can cause at will by speaking no HTTP, or none in time, is told so often.
 SPARING_SECONDS: Final = 10.0
-SPARED: Final = "tornado.general"
+# Who tells of what a client can cause at will by speaking no HTTP, or none in time; and of what is
+# tried several times a second while the database is away.
+SPARED: Final = frozenset({"tornado.general", "shopbell.ledger", "shopbell.chat"})
 KINDS: Final = 1_000  # of such lines are remembered
 
 # The net below all care: whoever logs a token or an address with a password, it does not get out.
@@ -47,7 +48,7 @@ def set_up(log_format: str, *, level: int = logging.INFO, stream: TextIO | None 
 
 
 class Sparing(logging.Filter):
-    """Of lines that a slow or malformed client causes, lets one of each kind through in ten
+    """Of lines that come without end, those of ``SPARED``, lets one of each kind through in ten
     seconds; the next one tells how many were ``left_out``."""
 
     def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
@@ -56,7 +57,7 @@ class Sparing(logging.Filter):
         self._kinds: dict[tuple[int, str], tuple[float, int]] = {}  # silent until, and left out
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.name != SPARED:
+        if record.name not in SPARED:
             return True
         kind = (record.levelno, str(record.msg)[:40])  # some sentences come with their values
         now = self._now()

@@ -96,3 +96,21 @@ async def test_who_speaks_no_http_is_one_line_however_often(server, lines, caplo
     finally:
         caplog.handler.removeFilter(sparing)
     assert len(lines("tornado.general")) == 1
+
+
+async def test_a_database_that_is_away_is_one_line_however_often_it_is_tried(
+    serve, proxy, engine_uri, lines, caplog, monkeypatch
+):
+    """O6. Fails when each try to write what is behind is a line: four a second, for a night."""
+    monkeypatch.setattr("models.ledger.SETTLE_SHARE", 1000.0)  # no rest after the first long one
+    server = await serve(uri=proxy.uri(engine_uri))
+    caplog.handler.addFilter(sparing := logs.Sparing())
+    try:
+        proxy.refuse()
+        server.shop.ledger._settled_at = None  # as a quarter of a minute later
+        async with asyncio.timeout(20):
+            while not any(left_out > 2 for _, left_out in sparing._kinds.values()):
+                await asyncio.sleep(0.1)
+    finally:
+        caplog.handler.removeFilter(sparing)
+    assert len(lines("shopbell.ledger")) == 1
