@@ -95,7 +95,8 @@ def signed_token(asked: Token, settings: Settings) -> str:
 
 
 async def check(settings: Settings) -> int:
-    """Says what is wrong, a line each, and returns the exit status. Changes nothing."""
+    """Says what is wrong, a line each, and returns the exit status. Changes nothing, but for making
+    the embedded database where there is none yet: nothing else tells whether it can be had."""
     faults = [
         *checks.faults_of_settings(settings),
         *checks.faults_of_clock(datetime.now(UTC)),
