@@ -9,6 +9,7 @@ from tornado.httpclient import AsyncHTTPClient
 
 from handlers.health import CHECKED
 from models import store_schema
+from tests.http.test_check import without_journal
 
 
 async def ask(server, path, **headers):
@@ -75,6 +76,15 @@ async def test_who_reads_metrics_alone_sees_the_database_go_and_come(serve, prox
     await becomes("1.0")
 
 
+async def test_a_database_that_writes_no_journal_is_not_ready(serve, proxy, engine_uri):
+    """O1. Fails when /readyz only reads."""
+    server = await serve(uri=proxy.uri(engine_uri))
+    proxy.filter("down", without_journal)
+    proxy.reset()
+    assert (await failing(server)).keys() == {"database"}
+    assert await server.shop.store.schema_version() == store_schema.VERSION  # it can be read
+
+
 async def test_a_database_that_hangs_is_told_within_a_second(serve, proxy, engine_uri):
     """O1. Fails when the probe has no limit: the driver's own is 5 s."""
     server = await serve(uri=proxy.uri(engine_uri))
@@ -91,6 +101,7 @@ async def test_a_database_that_hangs_is_told_within_a_second(serve, proxy, engin
 
 
 async def test_many_who_ask_cost_one_write(server):
+    """O1. Fails when each who asks has a probe of their own."""
     real, asked = server.shop.store.probe, 0
 
     async def counted():

@@ -81,6 +81,17 @@ async def test_a_fault_of_ours_names_its_request(server, lines, monkeypatch):
     assert [line.request for line in errors] == [answer.headers["X-Request-ID"]]
 
 
+@pytest.mark.expected_errors("a frame failed")
+async def test_a_fault_of_ours_in_a_frame_names_its_socket(server, lines, open_socket, monkeypatch):
+    """O6. Fails when the error in the log does not say on which socket it was."""
+    monkeypatch.setattr("models.chat.Chat.register", lambda *_: 1 / 0)
+    token = server.token("Buyer", "maya")
+    maya = Client(await open_socket(f"{server.url}/ws", subprotocols=spoken(token)))
+    assert (await maya.refusal("register_user", {}))["code"] == "internal"
+    opened, failed = lines("shopbell.socket")
+    assert (failed.getMessage(), failed.socket) == ("a frame failed", opened.socket)
+
+
 async def test_who_speaks_no_http_is_one_line_however_often(server, lines, caplog):
     """O6. Fails when each malformed request is a line."""
     caplog.handler.addFilter(sparing := logs.Sparing())
