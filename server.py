@@ -55,6 +55,9 @@ def main(arguments: Sequence[str]) -> int:
         return _refused(str(error))
     except KeyboardInterrupt:
         return _refused("Stopped.")
+    except BrokenPipeError:  # who reads what we print has had enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at its end
+        return WRONG
 
 
 def _refused(*sentences: str, status: int = WRONG) -> int:

@@ -209,6 +209,22 @@ def test_a_port_that_is_taken_is_one_line_and_nothing_is_started(data_dir):
     assert not data_dir.exists()
 
 
+def test_a_reader_who_goes_away_gets_no_traceback(data_dir):
+    """As of ``export … | head``."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, SERVER, "help", f"--data-dir={data_dir}"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        timeout=SECONDS,
+        env=environment(),
+        check=False,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_help_is_printed_and_nothing_else_happens(data_dir):
     done = run("--help", data_dir=data_dir)
     assert (done.returncode, done.stderr) == (0, "")
