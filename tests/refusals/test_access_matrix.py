@@ -235,7 +235,9 @@ async def test_no_event_opens_what_is_others(shop, names, join, written, type_, 
 
 async def test_c7_rights_to_one_conversation_open_no_other(shop, names, join, written):
     """C7: Rocket.Chat CVE-2026-48616 and CVE-2026-56845 checked the rights to a room that the
-    request named, and then acted on a message of another one."""
+    request named, and then acted on a message of another one.
+
+    Fails when ``History.own_message`` does not ask for the message's own conversation."""
     lena = await join(shop, "Buyer", "lena")
     own = (await lena.ask("send_message", TO_OMAR))["message"]
     before = await written()
@@ -271,7 +273,8 @@ async def test_s12_c8_before_registering_no_event_has_an_effect(shop, names, con
 
 
 async def test_s3_whom_nobody_knows_gets_no_socket(shop, unknown, open_socket):
-    """Refused before the upgrade, by whichever way the token is told."""
+    """Refused before the upgrade, by whichever way the token is told. Fails when ``ChatSocket`` is
+    public."""
     for kind, token in unknown.items():
         cookie = {"Cookie": f"shopbell_session={token}", "Origin": shop.url}
         for how in (
@@ -292,7 +295,9 @@ FOLDERS += ["/look/{}/logo", "/assets/0123456789abcdef/{}", "/api/sellers/{}", "
 
 
 async def test_c9_a_path_leads_nowhere_else(shop, names):
-    """C9: ``..%2f`` in a path led Rocket.Chat's CVE-2026-56845 to another room's file."""
+    """C9: ``..%2f`` in a path led Rocket.Chat's CVE-2026-56845 to another room's file.
+
+    Fails when ``Assets`` decodes its path and takes any place for one of its own."""
     token = shop.token("Seller", "omar")
     for folder in FOLDERS:
         for text in NO_NAMES:

@@ -218,6 +218,8 @@ def test_a_token_with_another_header_is_refused(tokens, header):
 
 @pytest.mark.parametrize("digest", ["sha384", "sha512", "sha1"])
 def test_a_token_with_another_algorithm_is_refused(tokens, digest):
+    """S5. Fails when a signature may have any length and ``decode_complete`` takes other algorithms
+    as well; either alone holds."""
     alg = {"sha384": "HS384", "sha512": "HS512", "sha1": "HS1"}[digest]
     assert is_refused(tokens.read, signed(claims(), header={"alg": alg}, digest=digest))
     assert is_refused(tokens.read, signed(claims(), digest=digest))
