@@ -108,19 +108,18 @@ class Chat:
         _check_same(who, command.user_id, command.user_type, "user")
         if who.participant.type == "Seller":
             await self._introduce(who)
+        connection.hold()  # subscribed first, read second: nothing falls in between
+        connection.catching_up = CatchUp(command.since or {}, command.epoch)
         first = not connection.registered
+        connection.registered = True
         try:
             async with self._registering:
                 await self._history.unread_count(who)  # known from here on: below, nothing waits
                 newest = await self._ledger.newest_of(
                     who.key, before=None, limit=CONVERSATIONS_SHOWN, unread=False
                 )
-                # The list, the sum and where live events begin are of one moment. A message is in
-                # the first two or comes as an event: clients add up.
+                # The list and the sum are of one moment: clients add up what comes after it.
                 as_of_now = [conversation.copy() for conversation in newest]
-                connection.hold()
-                connection.catching_up = CatchUp(command.since or {}, command.epoch)
-                connection.registered = True
                 unread = await self._history.unread_count(who)
                 shown = await self._history.shown(who, as_of_now)
             if connection.is_closing:

@@ -104,7 +104,7 @@ def test_nothing_but_the_listener_decides_how_long_it_waits():
     program = [*ROOT.glob("*.py"), *ROOT.glob("handlers/*.py"), *ROOT.glob("models/*.py")]
     makers = [path.name for path in program if re.search(r"\bHTTPServer\(", path.read_text())]
     assert makers == ["listener.py"]
-    assert "return listener(Parts(" in (ROOT / "server.py").read_text()
+    assert "return listener(parts)" in (ROOT / "server.py").read_text()
 
 
 async def drip(raw: Raw, data: bytes) -> int | str:
