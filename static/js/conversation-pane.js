@@ -314,8 +314,8 @@ export class ConversationPane {
 
   /** Loads the newest page in place of what is shown. @param {{newLine: boolean}} how */
   #reload({ newLine }) {
-    this.#thread.awaitNewest();
-    return this.#history.newest((page) => {
+    /** @param {import("./history.js").Page} page */
+    const take = (page) => {
       const wasKnown = this.conversationId !== "";
       this.#thread.takeNewest(page);
       if (page.conversation) {
@@ -331,7 +331,8 @@ export class ConversationPane {
       this.#draw({ follow: true });
       this.#jump.show(false);
       this.#fillGap();
-    });
+    };
+    return this.#history.newest(take, () => this.#thread.awaitNewest());
   }
 
   #loadOlder() {

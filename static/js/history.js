@@ -40,9 +40,15 @@ export class History {
     this.#told = told;
   }
 
-  /** @param {(page: Page) => void} take */
-  newest(take) {
-    return this.#queue(() => "", take);
+  /**
+   * @param {(page: Page) => void} take
+   * @param {() => void} asking called when its turn comes: what arrives from then on may not be on it
+   */
+  newest(take, asking) {
+    return this.#queue(() => {
+      asking();
+      return "";
+    }, take);
   }
 
   /**

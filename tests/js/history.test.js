@@ -36,7 +36,7 @@ function history() {
 test("a page is asked for by what it stands before or after", async () => {
   const { history: pages, asked, answers, take } = history();
   for (const load of [
-    () => pages.newest(take),
+    () => pages.newest(take, () => {}),
     () => pages.before(() => 17, take),
     () => pages.after(() => 9, take),
   ]) {
@@ -63,7 +63,7 @@ test("while one page is under way no older one is asked for", async () => {
 test("the newest page waits for the one under way, and is not lost", async () => {
   const { history: pages, asked, answers, told, take } = history();
   const older = pages.before(() => 17, take);
-  const newest = pages.newest(take);
+  const newest = pages.newest(take, () => {});
   await settled();
   assert.deepEqual(asked, [`${PATH}&before=17`]);
   answers[0].resolve(PAGE);
@@ -95,7 +95,7 @@ test("a page that did not come can be asked for again, from where it is by then"
 
 test("what did not come is asked for when there is a connection again, once", async () => {
   const { history: pages, asked, answers, take } = history();
-  const first = pages.newest(take);
+  const first = pages.newest(take, () => {});
   await settled();
   answers[0].reject(new Error("no answer"));
   await first;
@@ -110,10 +110,25 @@ test("what did not come is asked for when there is a connection again, once", as
 
 test("what comes after the conversation was left is nobody's", async () => {
   const { history: pages, answers, told, take } = history();
-  const first = pages.newest(take);
+  const first = pages.newest(take, () => {});
   await settled();
   pages.close();
   answers[0].resolve(PAGE);
   await first;
   assert.deepEqual(told.pages, []);
+});
+
+test("of two who want the newest page each is told when its own is asked for", async () => {
+  // What arrives while the second one is under way was lost with the page that had come before.
+  const { history: pages, answers, told, take } = history();
+  const turns = [];
+  const loads = [1, 2].map((number) => pages.newest(take, () => turns.push([number, told.pages.length])));
+  await settled();
+  assert.deepEqual(turns, [[1, 0]]);
+  answers[0].resolve(PAGE);
+  await loads[0];
+  await settled();
+  assert.deepEqual(turns, [[1, 0], [2, 1]]);
+  answers[1].resolve(PAGE);
+  await loads[1];
 });
