@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
 
@@ -65,17 +66,10 @@ async def test_a_buyer_s_few_are_found_by_one_look(store, monkeypatch):
         for seller, days in ((OMAR, 0), (NILS, 900))
     ]
     await store.insert_conversations(told)
-    looks = 0
-    driver = store._driver
-
-    def counted():
-        nonlocal looks
-        looks += 1
-        return driver()
-
-    monkeypatch.setattr(store, "_driver", counted)
+    looks = Mock(wraps=store._driver)
+    monkeypatch.setattr(store, "_driver", looks)
     assert await store.conversations_of(LENA.key, before=None, limit=100) == told
-    assert looks == 1
+    assert looks.call_count == 1
 
 
 async def test_a_buyer_with_many_pages_through_all(store, small_windows):
