@@ -365,7 +365,8 @@ class Ledger:
 
     async def _read_unread(self, key: str) -> dict[str, int]:
         """What the database says is unread for somebody, but for what is live: a summary may be
-        behind when this begins and be written meanwhile. What changes after that is noted."""
+        behind when this begins and be written meanwhile, and a watermark may be stored of which
+        nobody was told. What changes after that is noted."""
         behind = self.behind_of(key)
         counts = await self._store.unread_of(key)
         live = (self._live[id_] for id_ in counts.keys() & self._live.keys())

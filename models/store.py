@@ -330,8 +330,9 @@ class Store:
         )
 
     async def unread_of(self, key: str) -> dict[str, int]:
-        """How much is unread for somebody, in each conversation that has any. Of many it is read
-        piece by piece, so that the database serves others in between, and each piece in time."""
+        """How much is unread for somebody, in each conversation whose summary has any; 0 where a
+        watermark has moved since. Of many it is read piece by piece, so that the database serves
+        others in between, and each piece in time."""
         shown = {"participants.key": 1, "participants.read_seq": 1, "last_seq": 1}
 
         async def read(low: datetime, high: datetime, most: int) -> dict[str, int]:
@@ -355,7 +356,7 @@ class Store:
                 found |= page
                 span *= min(WINDOW_GROWTH, COUNTED_AT_ONCE / max(1, len(page)))
                 low, high = max(OLDEST, low - max(span, MILLISECOND)), low
-        return {id_: unread for id_, unread in found.items() if unread}
+        return found
 
     async def names_of(self, key: str, low: datetime, high: datetime) -> list[Named]:
         """The other sides of somebody's conversations that last moved in a window of time, in no

@@ -9,6 +9,7 @@ from models import unread as unread_module
 from models.conversation import Place, Step
 from models.errors import Unavailable
 from models.ledger import Ledger
+from models.store import Advance
 from tests.store.cast import LENA, MAYA, NILS, OMAR, draft, eventually, identity, message
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -151,6 +152,18 @@ async def test_what_is_read_during_the_look_does_not_count(ledger, watched, sett
         await ledger.settle()
     watched.gate.set()
     assert await asked == {}
+    assert await ledger.unread_of(OMAR.key) == {}
+
+
+async def test_what_the_database_knows_to_be_read_counts_until_it_is_told(ledger, watched):
+    """A watermark is stored first and told then; list and sum say the same in between."""
+    talk = await talk_between(ledger)
+    await say(ledger, watched, talk)
+    await ledger.settle()
+    place = talk.keys.index(OMAR.key)
+    await watched.advance([Advance(talk.id, place, "read", Step(1, NOW))])
+    assert await ledger.unread_of(OMAR.key) == {talk.id: talk.unread_of(OMAR.key)} == {talk.id: 1}
+    read(ledger, talk, 1)
     assert await ledger.unread_of(OMAR.key) == {}
 
 
