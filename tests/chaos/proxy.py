@@ -19,6 +19,7 @@ Filter = Callable[[bytes], bytes]  # what becomes of the bytes of one connection
 LINK: Final = "a proxy's link"  # what its tasks are called
 CHUNK_BYTES: Final = 16 * 1024
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER, zero seconds: a RST instead of a FIN
+TURNS: Final = 10  # of the loop, in which asyncio makes an accepted connection, or ends one
 
 
 class Proxy:
@@ -53,7 +54,8 @@ class Proxy:
     async def stop(self) -> None:
         if self._listener is not None:
             self._listener.close()
-            await asyncio.sleep(0)  # whom it has let in this moment is among the links then
+            for _ in range(TURNS):  # whom it has let in this moment is among the links then
+                await asyncio.sleep(0)
         links = dict(self._links)
         for task in links:
             task.cancel()
