@@ -7,8 +7,8 @@ write. What must hold, whatever fails in between:
 - an answer means stored: it is given only after the journaled insert returned;
 - ``seq`` is dense and appears in order: inserts are ordered, so what is stored of a conversation is
   always a beginning of what was numbered, and only what is stored is published;
-- one ``client_id`` is one message: repeats are looked up before anything is numbered, and two
-  unique indexes decide where another process was quicker;
+- one ``client_id`` is one message: two unique indexes decide, of repeats and of what another
+  process stored. Where one refuses, the next round looks repeats up before it numbers anything;
 - a write of unknown outcome is looked for before its conversation is numbered again.
 """
 
@@ -141,6 +141,7 @@ class Journal:
         self._idle = asyncio.Event()
         self._idle.set()
         self.alone = asyncio.Lock()  # held by a round, and by whoever moves messages by hand
+        self._has_met_repeats = False  # the last insert was refused: the next round looks first
         self._gone: set[str] = set()  # guests who became buyers since the start
         self._stopping = False
 
@@ -267,15 +268,9 @@ class Journal:
             await self._number_again(numbered[stored:])
 
     async def _without_repeats(self, drafts: Sequence[_Waiting]) -> list[list[_Waiting]]:
-        """The drafts that are not stored yet, twins together; the others are answered. Writes of
-        unknown outcome are looked for as well."""
-        names = {waiting.name for waiting in drafts} | self._doubtful.keys()
-        if not names:
-            return []
-        stored = {
-            (message.sender, message.client_id): message
-            for message in await self._store.messages_sent_as(names)
-        }
+        """The drafts that are not known to be stored, twins together; the others are answered.
+        Writes of unknown outcome are looked for as well."""
+        stored = await self._stored_before(drafts) if self._has_to_look(drafts) else {}
         conversations = {
             id_: await self._ledger.get(id_)
             for id_ in {message.conversation_id for message in stored.values()}
@@ -294,6 +289,24 @@ class Journal:
             else:
                 _answer_repeat(waiting, found, conversation)
         return list(fresh.values())
+
+    def _has_to_look(self, drafts: Sequence[_Waiting]) -> bool:
+        """Whether repeats are looked for before the insert. A look takes as long as the insert, and
+        repeats are rare, so the index finds them; unless there is reason to expect one, or nothing
+        is inserted, or the first message of a conversation would leave an empty one behind."""
+        if self._doubtful:
+            return True
+        return bool(drafts) and (
+            self._has_met_repeats
+            or not self._has_room()
+            or not all(self._ledger.is_live(waiting.draft.keys) for waiting in drafts)
+        )
+
+    async def _stored_before(self, drafts: Sequence[_Waiting]) -> dict[_Name, StoredMessage]:
+        names = {waiting.name for waiting in drafts} | self._doubtful.keys()
+        found = await self._store.messages_sent_as(names)
+        self._has_met_repeats = False
+        return {(message.sender, message.client_id): message for message in found}
 
     def _settle_doubts(self, stored: Container[_Name]) -> None:
         """A write that was given up may still come, for a while after the database answers."""
@@ -349,15 +362,19 @@ class Journal:
                 _answer_repeat(twin, message, conversation)
 
     async def _number_again(self, numbered: Sequence["_Numbered"]) -> None:
-        """Another process was quicker with a number or a ``client_id``: learn of it, try again."""
-        await self._ledger.recheck(numbered[0].conversation)
+        """One is stored already, or another process was quicker: learn of it, try again."""
+        self._has_met_repeats = True
+        conversation = numbered[0].conversation
+        last_seq = conversation.last_seq
+        await self._ledger.recheck(conversation)
         for waiting in numbered[0].waiting:
             waiting.tries += 1
             if waiting.tries > TRIES:
                 _refuse(waiting.future, Unavailable())
         again = [waiting for one in numbered for waiting in one.waiting]
         self._drafts = [waiting for waiting in again if not waiting.future.done()] + self._drafts
-        await asyncio.sleep(random.uniform(0, 0.02))  # so that two processes do not stay in step
+        if conversation.last_seq > last_seq:  # two processes must not stay in step
+            await asyncio.sleep(random.uniform(0, 0.02))
 
     async def _store_marks(self, marks: Sequence[_Mark]) -> None:
         moves: dict[tuple[str, str, str], tuple[_Mark, Step]] = {}

@@ -98,6 +98,10 @@ class Ledger:
         """The same without a look into the database: one that is in use."""
         return self._live.get(conversation_id)
 
+    def is_live(self, keys: tuple[str, str]) -> bool:
+        """Whether the conversation of these two is in use."""
+        return pair_of(*keys) in self._ids
+
     async def get_all(self, conversation_ids: Iterable[str]) -> list[Conversation]:
         """Those of these conversations that exist, to be shown. One look for all; what was not in
         use before is not taken up, which would cost a query each."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from models import journal as journal_module
 from models import store_connection
+from models.conversation import pair_of
 from models.errors import Conflict, NotYours, Unavailable
 from models.journal import ROUND_SIZE
 from models.store import Taken
@@ -111,6 +112,40 @@ async def test_a_crowd_shares_a_round(shop):
     assert [one.message.text for one in done] == [f"{n}" for n in range(200)]
     assert watched.calls["insert_messages"] == 1
     assert {len(messages) for messages in (await check_stored(shop, done)).values()} == {50}
+
+
+async def test_a_round_asks_the_database_once(shop):
+    """Repeats are rare: the index finds them, where a look would take as long as the insert."""
+    await shop.append(draft("first"))
+    watched = watch(shop)
+    await shop.append(draft("second"), draft("third"))
+    assert watched.calls == {"insert_messages": 1}
+
+
+async def test_a_repeat_among_a_crowd_costs_one_more_round(shop):
+    first, _ = await shop.append(draft("first", client_id="c"), draft("other side", LENA))
+    watched = watch(shop)
+    crowd = [draft(f"{n}", [MAYA, LENA][n % 2]) for n in range(20)]
+    crowd[7] = draft("first", client_id="c")
+    crowd[12] = draft("changed", client_id="c")
+    done = await settled([shop.journal.append(one) for one in crowd])
+    assert (done[7].message, done[7].duplicate) == (first.message, True)
+    assert isinstance(done[12], Conflict)
+    fresh = [one for place, one in enumerate(done) if place not in (7, 12)]
+    assert not any(one.duplicate for one in fresh)
+    assert [one.message.text for one in fresh] == [f"{n}" for n in range(20) if n not in (7, 12)]
+    assert watched.calls["messages_sent_as"] == 1
+    assert watched.calls["insert_messages"] == 2
+    await check_stored(shop, [first, done[7], *fresh])
+    await shop.append(draft("after"))
+    assert watched.calls["messages_sent_as"] == 1
+
+
+async def test_a_conflict_begins_no_conversation(shop):
+    await shop.append(draft("Hello", client_id="c"))
+    [refused] = await settled([shop.journal.append(draft("Hello", to=NILS, client_id="c"))])
+    assert isinstance(refused, Conflict)
+    assert await shop.store.conversation_by_pair(pair_of(MAYA.key, NILS.key)) is None
 
 
 async def test_a_round_has_an_end(shop):
