@@ -7,7 +7,7 @@ import asyncio
 import binascii
 import logging
 import time
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from itertools import count
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketP
 
 from handlers.base import SUBPROTOCOL, BaseHandler
 from handlers.framing import StrictProtocol
-from handlers.time_limit import or_not_at_all, within_limit
+from handlers.time_limit import or_not_at_all
 from models import codec, events
 from models.errors import (
     BadRequest,
@@ -117,22 +117,22 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         self.parts.unanswered.discard(self)  # from here on the hub knows what is
         self.set_nodelay(True)  # else an answer waits 40 ms for the client's acknowledgement
         self._name = f"socket {next(_numbers)}"
-        self._wake = asyncio.Event()
+        self._is_writing = False
+        self._pushed_at: float | None = None  # since when the oldest event waits that is written
         self._taken = asyncio.Event()
         self._unanswered: set[asyncio.Task[None]] = set()
         self._warnings = 0
         self._warned_at = 0.0
-        self.connection = Connection(self.me, wake=self._wake.set, close=self.close)
+        self._loop = asyncio.get_running_loop()
+        self.connection = Connection(self.me, wake=self._write_soon, close=self.close)
         self.shop.hub.connect(self.connection)
-        loop = asyncio.get_running_loop()
-        self._writer = loop.create_task(self._write())
-        self._timer = loop.call_later(REGISTER_SECONDS, self._give_up_waiting)
+        self._timer = self._loop.call_later(REGISTER_SECONDS, self._give_up_waiting)
         extra = {"socket": self._name, "request": self.request_id, "who": self.me.key}
         log.info("opened", extra=extra)
 
     async def on_message(self, message: str | bytes) -> None:
-        # Without this a fast client's frames, all of them in the buffer, starve everybody else.
-        await asyncio.sleep(0)
+        # Tornado makes a task of this: one client's frames, all of them in a buffer, give way to
+        # everybody else's in between.
         if self.shop.accounts.is_refused(self.me):
             self.connection.close(SESSION_ENDED, "the session has ended")
         if self.connection.is_closing:
@@ -156,7 +156,6 @@ class ChatSocket(BaseHandler, WebSocketHandler):
             return
         self.connection.is_closing = True
         self._timer.cancel()
-        self._writer.cancel()
         self._taken.set()
         self.shop.chat.disconnect(self.connection)
         code = self.connection.closed_with or self.close_code
@@ -178,9 +177,7 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         try:
             command = codec.decode(frame.data, row.data)
             method = getattr(self.shop.chat, row.method)
-            # A registration that goes on after its refusal would undo the next one.
-            limited = or_not_at_all if row.data is events.RegisterUser else within_limit
-            result = await limited(method(self.me, command, self.connection))
+            result = await or_not_at_all(method(self.me, command, self.connection))
         except (BadRequest, Invalid, Forbidden):
             if is_paced:  # what could not be sent took nothing from the limit of messages
                 self._check_flood()
@@ -199,7 +196,7 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         except ChatError as error:
             self._refuse(error, None)  # the frame has been answered
 
-    async def _answer_later(self, frame_id: Any, work: Awaitable[Struct]) -> None:
+    async def _answer_later(self, frame_id: Any, work: Coroutine[Any, None, Struct]) -> None:
         """A message is in the journal's order by now; the next frame need not wait for its answer,
         so that many share one round."""
         task = asyncio.create_task(self._answer(frame_id, work))
@@ -213,9 +210,9 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         self._unanswered.discard(task)
         self.connection.unanswered -= 1
 
-    async def _answer(self, frame_id: Any, work: Awaitable[Struct]) -> None:
+    async def _answer(self, frame_id: Any, work: Coroutine[Any, None, Struct]) -> None:
         try:
-            result = await within_limit(work)
+            result = await or_not_at_all(work)
         except ChatError as error:
             self._refuse(error, frame_id)
         except Exception:  # see on_message
@@ -258,21 +255,38 @@ class ChatSocket(BaseHandler, WebSocketHandler):
 
     # --- Writing --------------------------------------------------------------------------------
 
-    async def _write(self) -> None:
-        """The only one that writes: empties the outbox, several events as one array."""
+    def _write_soon(self) -> None:
+        """Something waits. What follows in this turn of the loop goes with it."""
+        if not self._is_writing:
+            self._is_writing = True
+            self._loop.call_soon(self._write)
+
+    def _write(self) -> None:
+        """The only one that writes: empties the outbox, several events as one array. While the
+        client has not taken a frame the next one gathers."""
         connection = self.connection
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
+        while (frame := connection.outbox.take()) is not None:
+            self._pushed_at, connection.pushed_at = connection.pushed_at, None
             try:
-                while (frame := connection.outbox.take()) is not None:
-                    pushed_at, connection.pushed_at = connection.pushed_at, None
-                    await self.write_message(frame)
-                    self._taken.set()
-                    if pushed_at is not None:
-                        self.shop.metrics.pushed(time.monotonic() - pushed_at)
+                written = self.write_message(frame)
             except WebSocketClosedError:
                 return
+            if not written.done():
+                written.add_done_callback(self._written)
+                return
+            self._note_taken()
+        self._is_writing = False
+
+    def _written(self, written: "asyncio.Future[None]") -> None:
+        if written.cancelled() or written.exception():  # the socket is gone
+            return
+        self._note_taken()
+        self._write()
+
+    def _note_taken(self) -> None:
+        self._taken.set()
+        if self._pushed_at is not None:
+            self.shop.metrics.pushed(time.monotonic() - self._pushed_at)
 
     async def _until_taken(self) -> None:
         """Waits until half of the outbox is free, for a replay to go on."""

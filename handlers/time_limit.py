@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable, Coroutine, Generator
+from functools import partial
+from types import coroutine
+from typing import Any, Final, TypeVar, cast
 
 from models.errors import ChatError, Unavailable
 
@@ -28,13 +30,42 @@ async def within_limit(work: Awaitable[_T]) -> _T:
     raise Unavailable
 
 
-async def or_not_at_all(work: Awaitable[_T]) -> _T:
-    """The same for work that stores nothing that matters: past the limit it ends."""
+async def or_not_at_all(work: Coroutine[Any, None, _T]) -> _T:
+    """The same for work that may end anywhere: past the limit it does. For sockets, whose next
+    frame must not find the one before still at work.
+
+    Most frames are answered from memory. So the work begins without a timer, which would cost more
+    than many an answer, and gets one when it waits for the first time.
+    """
+    try:
+        awaited = work.send(None)
+    except StopIteration as finished:
+        return cast(_T, finished.value)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            return await work
+            return await _resumed(work, awaited)
     except TimeoutError:
         raise Unavailable from None
+
+
+@coroutine
+def _resumed(work: Coroutine[Any, None, _T], awaited: Any) -> Generator[Any, None, _T]:
+    """Awaits a coroutine that has begun and waits for ``awaited``; ``await`` takes only new ones
+    (PEP 492). What is thrown into this one, as a cancellation is, reaches the work."""
+    while True:
+        try:
+            yield awaited
+        except GeneratorExit:
+            work.close()
+            raise
+        except BaseException as error:  # noqa: BLE001  # it is passed on
+            step = partial(work.throw, error)
+        else:
+            step = partial(work.send, None)
+        try:
+            awaited = step()
+        except StopIteration as finished:
+            return cast(_T, finished.value)
 
 
 def _forget(task: "asyncio.Future[Any]") -> None:

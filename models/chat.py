@@ -9,10 +9,10 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from msgspec.structs import replace
 
@@ -200,12 +200,12 @@ class Chat:
 
     async def post(
         self, who: Identity, command: events.SendMessage, connection: Connection | None = None
-    ) -> Awaitable[events.Sent]:
+    ) -> Coroutine[Any, None, events.Sent]:
         """Takes a message in, in the order of the calls; what is returned waits until it is stored.
 
         Raises ``Forbidden`` for another's name and for buyer to buyer, ``Invalid``, ``NotFound``
         for an unknown recipient, ``RateLimited``; what is returned raises ``Conflict`` or
-        ``Unavailable``.
+        ``Unavailable``. Who does not wait for it does not keep it from being stored.
         """
         started = time.monotonic()
         try:
@@ -213,7 +213,7 @@ class Chat:
         except ChatError:
             self._metrics.sent("refused", time.monotonic() - started)
             raise
-        return asyncio.ensure_future(self._sent(who, self._journal.append(draft), started))
+        return self._sent(who, self._journal.append(draft), started)
 
     async def _drafted(
         self, who: Identity, command: events.SendMessage, connection: Connection | None
@@ -225,10 +225,11 @@ class Chat:
         text, subject = clean_message(command.message), clean_subject(command.subject)
         self._pace.take(f"messages:{who.participant.type}", who.key)
         recipient = await self._guests.current(who, recipient)
+        conversation = await self._ledger.between(who.key, recipient.key)
         return Draft(
             sender=who,
             recipient=recipient,
-            recipient_name=await self._name_of(who, recipient),
+            recipient_name=await self._name_of(recipient, conversation),
             text=text,
             subject=subject,
             kind=command.message_type,
@@ -249,8 +250,8 @@ class Chat:
             self._pace.take("typing", who.key)
         except RateLimited:
             return events.Nothing()
-        await self._name_of(who, recipient)
         conversation = await self._ledger.between(who.key, recipient.key)
+        await self._name_of(recipient, conversation)
         spoken = conversation is not None and conversation.last_seq > 0
         self._live.start_typing(
             who, recipient.key, conversation.id if conversation and spoken else None
@@ -402,10 +403,12 @@ class Chat:
 
     # --- Inside ---------------------------------------------------------------------------------
 
-    async def _sent(self, who: Identity, stored: Awaitable[Stored], started: float) -> events.Sent:
+    async def _sent(
+        self, who: Identity, stored: asyncio.Future[Stored], started: float
+    ) -> events.Sent:
         try:
-            result = await stored
-        except ChatError:
+            result = await asyncio.shield(stored)
+        except (ChatError, asyncio.CancelledError):
             self._metrics.sent("refused", time.monotonic() - started)
             raise
         with suppress(Unavailable):  # the message is stored; the next one introduces them as well
@@ -475,11 +478,11 @@ class Chat:
             self._introduced.pop(who.key, None)
             raise
 
-    async def _name_of(self, who: Identity, recipient: Participant) -> str:
-        """What somebody whom one may write to is called. Raises ``NotFound`` for who is not known:
-        a seller by an account or by having registered, a buyer by a message or a socket. Who was
-        erased has no name in a conversation, and is not known until they come back."""
-        conversation = await self._ledger.between(who.key, recipient.key)
+    async def _name_of(self, recipient: Participant, conversation: Conversation | None) -> str:
+        """What somebody whom one may write to is called, in the conversation with them if there is
+        one. Raises ``NotFound`` for who is not known: a seller by an account or by having
+        registered, a buyer by a message or a socket. Who was erased has no name in a conversation,
+        and is not known until they come back."""
         if conversation is not None and (name := conversation.place_of(recipient.key).name):
             return name
         if (shown := self._live.presence.name_of(recipient.key)) is not None:

@@ -44,7 +44,8 @@ class Participant(NamedTuple):
 class Identity:
     """Somebody whom a valid token introduced: the only ``who`` that commands are done for.
 
-    ``session`` names the token for revocation; times are seconds since the epoch.
+    ``session`` names the token for revocation; times are seconds since the epoch. ``key`` is the
+    participant's, which every frame asks for several times.
     """
 
     participant: Participant
@@ -52,10 +53,10 @@ class Identity:
     session: str
     issued_at: int
     expires_at: int
+    key: str = field(init=False, repr=False, compare=False)
 
-    @property
-    def key(self) -> str:
-        return self.participant.key
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", self.participant.key)
 
     @property
     def user(self) -> User:
