@@ -124,7 +124,7 @@ class ChatSocket(BaseHandler, WebSocketHandler):
         self._warnings = 0
         self._warned_at = 0.0
         self._loop = asyncio.get_running_loop()
-        self.connection = Connection(self.me, wake=self._write_soon, close=self.close)
+        self.connection = Connection(self.me, wake=self._write_soon, close=self._end)
         self.shop.hub.connect(self.connection)
         self._timer = self._loop.call_later(REGISTER_SECONDS, self._give_up_waiting)
         extra = {"socket": self._name, "request": self.request_id, "who": self.me.key}
@@ -154,7 +154,7 @@ class ChatSocket(BaseHandler, WebSocketHandler):
     def on_close(self) -> None:
         if not hasattr(self, "connection"):
             return
-        self.connection.is_closing = True
+        self.connection.ended()
         self._timer.cancel()
         self._taken.set()
         self.shop.chat.disconnect(self.connection)
@@ -270,23 +270,38 @@ class ChatSocket(BaseHandler, WebSocketHandler):
             try:
                 written = self.write_message(frame)
             except WebSocketClosedError:
+                self._give_up()
                 return
             if not written.done():
                 written.add_done_callback(self._written)
                 return
-            self._note_taken()
+            if not self._was_taken(written):
+                return
         self._is_writing = False
 
     def _written(self, written: "asyncio.Future[None]") -> None:
-        if written.cancelled() or written.exception():  # the socket is gone
-            return
-        self._note_taken()
-        self._write()
+        if self._was_taken(written):
+            self._write()
 
-    def _note_taken(self) -> None:
+    def _was_taken(self, written: "asyncio.Future[None]") -> bool:
+        if written.cancelled() or written.exception():
+            self._give_up()
+            return False
         self._taken.set()
         if self._pushed_at is not None:
             self.shop.metrics.pushed(time.monotonic() - self._pushed_at)
+        return True
+
+    def _give_up(self) -> None:
+        """The stream has ended. ``on_close`` comes when the frame at work is done, so a replay must
+        not wait for its reader any more."""
+        self.connection.ended()
+        self._taken.set()
+
+    def _end(self, code: int, reason: str) -> None:
+        """What the connection closes itself with."""
+        self._taken.set()
+        self.close(code, reason)
 
     async def _until_taken(self) -> None:
         """Waits until half of the outbox is free, for a replay to go on."""

@@ -134,11 +134,15 @@ class Connection:
         """Ends the socket. What waits is dropped, and so is what comes after this: a stuck reader
         may take seconds to go, and must cost no memory meanwhile."""
         if not self.is_closing:
-            self.is_closing = True
+            self.ended()
             self.closed_with = code
-            self.outbox.empty()
-            self._held = None
             self._close(code, reason)
+
+    def ended(self) -> None:
+        """Nobody reads any more: nothing is kept, and nothing is taken from now on."""
+        self.is_closing = True
+        self.outbox.empty()
+        self._held = None
 
     def _put(
         self, outbox: Outbox, event: bytes, *, droppable: bool = False, large: bool = False

@@ -93,6 +93,33 @@ async def test_a_crowd_that_registers_asks_the_database_in_turn(server, join, mo
     assert 1 < most <= 8
 
 
+@pytest.mark.parametrize("is_reset", [True, False], ids=["reset", "silence"])
+async def test_who_dies_while_catching_up_is_gone(serve, join, monkeypatch, is_reset):
+    """P10: a replay that waits for its reader must not keep a dead socket, and somebody online.
+
+    Fails when ``handlers/socket.py`` does not wake a replay whose stream has ended.
+    """
+    monkeypatch.setattr(routes, "PING_SECONDS", 0.5)
+    monkeypatch.setattr(routes, "PONG_SECONDS", 0.3)
+    server = await serve(rate_limits="off")
+    door = Proxy.before(server.url)
+    await door.start()
+    through = SimpleNamespace(url=door.uri(server.url), token=server.token)
+    omar, maya = await join(server, "Seller", "omar"), await join(through, "Buyer", "maya")
+    room = (await omar.send_many(maya, [LARGE] * 300))[0]["conversation_id"]
+    await maya.hear("new_message", seq=300)
+    replays: list[int] = []
+    monkeypatch.setattr(server.shop.metrics, "caught_up", lambda: replays.append(1))
+    door.hold("down")
+    await maya.start("register_user", {"since": {room: 0}})
+    await eventually(lambda: replays)
+    if is_reset:
+        door.reset()
+    await eventually(lambda: server.shop.hub.open_of("Buyer:maya") == 0)
+    door.heal()
+    await door.stop()
+
+
 # --- Stuck readers --------------------------------------------------------------------------------
 
 
