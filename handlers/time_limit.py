@@ -32,7 +32,7 @@ async def within_limit(work: Awaitable[_T]) -> _T:
 
 async def or_not_at_all(work: Coroutine[Any, None, _T]) -> _T:
     """The same for work that may end anywhere: past the limit it does. For sockets, whose next
-    frame must not find the one before still at work.
+    frame is taken then.
 
     Most frames are answered from memory. So the work begins without a timer, which would cost more
     than many an answer, and gets one when it waits for the first time.

@@ -6,6 +6,7 @@ also bounds who waits for one, so that calls which nobody waits for any more are
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
@@ -13,6 +14,7 @@ from typing import Final
 from models.errors import Unavailable
 
 TIMEOUTS: Final = 3  # in a row, and it opens; one may be a slow disk
+NEARLY: Final = 0.9  # of a call's time: sockets' calls are given up just before the driver does
 PROBE_SECONDS: Final = 1.0  # between two questions whether it answers again
 WAITING: Final = 2_000  # callers without a place; as many as there may be sockets
 WAIT_SECONDS: Final = 4.5  # for a place; CONTRACT section 4: `unavailable` comes within 5 s
@@ -27,9 +29,10 @@ class TimedOut(Unavailable):
 class Breaker:
     """Lets ``places`` calls through at a time, and none while it is open.
 
-    It opens after ``TIMEOUTS`` calls in a row that raised ``TimedOut``. While it is open it asks
-    ``probe`` once a second and closes as soon as that returns. ``seconds`` is how long a call can
-    take at most: one that was cancelled goes on in the driver, and keeps its place so long.
+    It opens after ``TIMEOUTS`` calls in a row that raised ``TimedOut``, or were given up after
+    nearly that time. While it is open it asks ``probe`` once a second and closes as soon as that
+    returns. ``seconds`` is how long a call can take at most: one that was cancelled goes on in the
+    driver, and keeps its place until then.
     """
 
     def __init__(
@@ -53,22 +56,24 @@ class Breaker:
         """To be held during a call. Raises ``Unavailable`` at once while it is open, or where too
         many wait, and after ``WAIT_SECONDS`` without a place."""
         await self._enter()
-        held_for = 0.0
+        started = time.monotonic()
+        goes_on_for = 0.0
         try:
             yield
         except TimedOut:
-            self._timeouts += 1
-            if self._timeouts >= TIMEOUTS and not self.is_open:
-                self._open()
+            self._count_timeout()
             raise
         except asyncio.CancelledError:
-            held_for = self._seconds
+            taken = time.monotonic() - started
+            goes_on_for = self._seconds - taken
+            if taken > NEARLY * self._seconds:
+                self._count_timeout()
             raise
         else:
             self._timeouts = 0
         finally:
-            if held_for:
-                asyncio.get_running_loop().call_later(held_for, self._places.release)
+            if goes_on_for > 0:
+                asyncio.get_running_loop().call_later(goes_on_for, self._places.release)
             else:
                 self._places.release()
 
@@ -98,6 +103,11 @@ class Breaker:
     def _refuse_while_open(self) -> None:
         if self.is_open:
             raise Unavailable
+
+    def _count_timeout(self) -> None:
+        self._timeouts += 1
+        if self._timeouts >= TIMEOUTS and not self.is_open:
+            self._open()
 
     def _open(self) -> None:
         self.times_opened += 1

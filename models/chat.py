@@ -205,12 +205,12 @@ class Chat:
 
         Raises ``Forbidden`` for another's name and for buyer to buyer, ``Invalid``, ``NotFound``
         for an unknown recipient, ``RateLimited``; what is returned raises ``Conflict`` or
-        ``Unavailable``. Who does not wait for it does not keep it from being stored.
+        ``Unavailable``. While a draft waits for its round, to cancel that is to take it back.
         """
         started = time.monotonic()
         try:
             draft = await self._drafted(who, command, connection)
-        except ChatError:
+        except (ChatError, asyncio.CancelledError):
             self._metrics.sent("refused", time.monotonic() - started)
             raise
         return self._sent(who, self._journal.append(draft), started)
@@ -406,15 +406,14 @@ class Chat:
     async def _sent(
         self, who: Identity, stored: asyncio.Future[Stored], started: float
     ) -> events.Sent:
+        outcome: Literal["repeated", "acked", "refused"] = "refused"
         try:
-            result = await asyncio.shield(stored)
-        except (ChatError, asyncio.CancelledError):
-            self._metrics.sent("refused", time.monotonic() - started)
-            raise
-        with suppress(Unavailable):  # the message is stored; the next one introduces them as well
-            await self._introduce(who)
-        outcome: Literal["repeated", "acked"] = "repeated" if result.duplicate else "acked"
-        self._metrics.sent(outcome, time.monotonic() - started)
+            result = await stored
+            with suppress(Unavailable):  # it is stored; the next one introduces them as well
+                await self._introduce(who)
+            outcome = "repeated" if result.duplicate else "acked"
+        finally:
+            self._metrics.sent(outcome, time.monotonic() - started)
         return events.Sent(wire.message(result.message, result.conversation), result.duplicate)
 
     async def _read_up_to(

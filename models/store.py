@@ -652,7 +652,8 @@ class Store:
         change = {"$max": {"last_seen": at}, "$setOnInsert": fresh}
         async with self._driver():
             await self._db.participants.update_one({"_id": key}, change, upsert=True)
-            without_account = {"_id": key, "password_hash": {"$exists": False}}
+        without_account = {"_id": key, "password_hash": {"$exists": False}}
+        async with self._driver():
             await self._db.participants.update_one(without_account, {"$set": {"name": name}})
 
     async def saw(self, key: str, at: datetime) -> None:

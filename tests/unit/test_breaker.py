@@ -148,3 +148,31 @@ async def test_a_call_that_was_given_up_keeps_its_place_while_the_driver_may_be_
     assert database.asked == 2
     await third
     assert database.asked == 3
+
+
+async def test_calls_that_were_given_up_late_open_it_and_free_their_places(database, breaker):
+    """Whoever waits gives up a little before the driver does.
+
+    Fails when a call that was cancelled counts for nothing, and when its place is kept longer than
+    the driver may be at it: then all places are taken by calls that nobody waits for.
+    """
+    database.gate.clear()
+    for _ in range(TIMEOUTS):
+        assert not breaker.is_open
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.095):
+                await database.call(breaker)
+    assert breaker.is_open
+    database.gate.set()
+    await until(lambda: not breaker.is_open)
+    async with asyncio.timeout(0.05):
+        await asyncio.gather(*(database.call(breaker) for _ in range(2)))
+
+
+async def test_a_call_that_was_given_up_soon_is_no_timeout(database, breaker):
+    database.gate.clear()
+    for _ in range(TIMEOUTS):
+        call = asyncio.ensure_future(database.call(breaker))
+        await asyncio.sleep(0.01)
+        call.cancel()
+    assert not breaker.is_open
