@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Awaitable, Callable, Container, Iterable
+from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -34,6 +34,8 @@ PAGE: Final = 200  # messages read at once while a summary is mended
 SETTLE_SECONDS: Final = 0.25  # a summary lags behind its messages by this much when all is calm
 SETTLE_SHARE: Final = 0.1  # of the database's time; messages go first
 SETTLE_BATCH: Final = 200
+SETTLE_PIECE: Final = 3  # with rests in between: a message must not wait for a long write
+REST_SECONDS: Final = 5.0  # after the database did not answer
 # A little more than a clock may be off between two looks; settling twice does no harm.
 SETTLED_MARGIN: Final = timedelta(seconds=60)
 
@@ -279,37 +281,43 @@ class Ledger:
 
     async def settle(self) -> None:
         """Writes the summaries that are behind. Raises ``Unavailable``; nothing is lost then."""
-        async with self._settling:  # of two writes at once the older one might come last
-            await self._settle()
+        await self._settle(SETTLE_BATCH)
 
-    async def _settle(self) -> None:
+    async def keep_settling(self) -> None:
+        """Settles again and again, a few summaries at a time, for as long as the server runs. The
+        busier the database, the more changes of a conversation share one write."""
+        while True:
+            await asyncio.sleep(SETTLE_SECONDS)
+            try:
+                await self._settle(SETTLE_PIECE, rest=1 / SETTLE_SHARE)
+            except Unavailable:
+                log.warning("summaries wait for the database: %d", len(self._behind))
+                await asyncio.sleep(REST_SECONDS)
+
+    async def _settle(self, size: int, rest: float = 0) -> None:
+        """Writes what is behind now, so many at a time, and rests between for as many times as long
+        as that took."""
         at = moment(self._now())
         behind = list(self._behind.items())
-        for start in range(0, len(behind), SETTLE_BATCH):
-            batch = [(i, n) for i, n in behind[start : start + SETTLE_BATCH] if i in self._live]
-            if batch:
-                await self._store.write_summaries([self._live[id_] for id_, _ in batch])
-            for id_, number in batch:
-                if self._behind.get(id_) == number:  # else something came while it was written
-                    del self._behind[id_]
+        for start in range(0, len(behind), size):
+            started = time.monotonic()
+            await self._write_summaries(behind[start : start + size])
+            if rest:
+                await asyncio.sleep(rest * (time.monotonic() - started))
         since = self._settled_at
         if since is None or not since <= at < since + SETTLED_MARGIN / 4:  # or it was stepped back
             await self._store.write_settled_at(at)
             self._settled_at = at
         self._forget_the_oldest()
 
-    async def keep_settling(self) -> None:
-        """Settles again and again, for as long as the server runs. The busier the database, the
-        more changes of a conversation share one write."""
-        took = 0.0
-        while True:
-            await asyncio.sleep(max(SETTLE_SECONDS, took / SETTLE_SHARE))
-            started = time.monotonic()
-            try:
-                await self.settle()
-            except Unavailable:
-                log.warning("summaries wait for the database: %d", len(self._behind))
-            took = time.monotonic() - started
+    async def _write_summaries(self, behind: Sequence[tuple[str, int]]) -> None:
+        async with self._settling:  # of two writes at once the older one might come last
+            batch = [(id_, number) for id_, number in behind if id_ in self._live]
+            if batch:
+                await self._store.write_summaries([self._live[id_] for id_, _ in batch])
+            for id_, number in batch:
+                if self._behind.get(id_) == number:  # else something came while it was written
+                    del self._behind[id_]
 
     # --- Inside ---------------------------------------------------------------------------------
 

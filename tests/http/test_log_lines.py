@@ -113,7 +113,7 @@ async def test_a_database_that_is_away_is_one_line_however_often_it_is_tried(
     serve, proxy, engine_uri, lines, caplog, monkeypatch
 ):
     """O6. Fails when each try to write what is behind is a line: four a second, for a night."""
-    monkeypatch.setattr("models.ledger.SETTLE_SHARE", 1000.0)  # no rest after the first long one
+    monkeypatch.setattr("models.ledger.REST_SECONDS", 0.1)
     server = await serve(uri=proxy.uri(engine_uri))
     caplog.handler.addFilter(sparing := logs.Sparing())
     try:

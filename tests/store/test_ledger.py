@@ -1,4 +1,6 @@
 import asyncio
+import itertools
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -419,6 +421,7 @@ async def test_settling_fails_without_a_loss_and_goes_on_later(store, ledger):
 
 async def test_settling_goes_on_by_itself_when_the_database_is_back(store, ledger, monkeypatch):
     monkeypatch.setattr(ledger_module, "SETTLE_SECONDS", 0.01)
+    monkeypatch.setattr(ledger_module, "REST_SECONDS", 0.01)
     talk = await opened(ledger)
     [stored] = await store_messages(store, talk, 1)
     ledger.add(talk, stored, None)
@@ -429,6 +432,33 @@ async def test_settling_goes_on_by_itself_when_the_database_is_back(store, ledge
     await eventually(lambda: not ledger._behind)
     work.cancel()
     assert (await store.conversation(talk.id)).last_seq == 1
+
+
+async def test_many_summaries_are_written_in_pieces_with_rests_in_between(
+    store, ledger, monkeypatch
+):
+    """An engine that does one thing at a time keeps a message waiting for as long as it writes.
+    Fails when all that are behind go into one write, and when the rests are left out."""
+    monkeypatch.setattr(ledger_module, "SETTLE_SECONDS", 0.01)
+    monkeypatch.setattr(ledger_module, "SETTLE_PIECE", 2)
+    for one, other in [(MAYA, OMAR), (MAYA, NILS), (LENA, OMAR)]:
+        talk = await opened(ledger, one, other)
+        [stored] = await store_messages(store, talk, 1, sender=one, to=other)
+        ledger.add(talk, stored, None)
+    write_summaries, pieces = store.write_summaries, []
+
+    async def noted(conversations):
+        begun = time.monotonic()
+        await write_summaries(conversations)
+        pieces.append((len(conversations), begun, time.monotonic()))
+
+    monkeypatch.setattr(store, "write_summaries", noted)
+    work = asyncio.create_task(ledger.keep_settling())
+    await eventually(lambda: not ledger._behind)
+    work.cancel()
+    assert [size for size, _, _ in pieces] == [2, 1]
+    for (_, begun, done), (_, begun_next, _) in itertools.pairwise(pieces):
+        assert begun_next - done > 5 * (done - begun)
 
 
 async def test_two_ledgers_that_settle_one_conversation_take_nothing_back(store, open_ledger):
