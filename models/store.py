@@ -648,10 +648,17 @@ class Store:
     async def introduce(self, key: str, name: str, at: datetime) -> None:
         """Remembers that somebody was here, and what they are called; a seller with an account is
         called what the account says."""
-        fresh = {"type": Participant.from_key(key).type, "name": name, "first_seen": at}
+        type_ = Participant.from_key(key).type
+        fresh: Document = {"type": type_, "first_seen": at}
         change = {"$max": {"last_seen": at}, "$setOnInsert": fresh}
+        if type_ == "Buyer":
+            change["$set"] = {"name": name}
+        else:
+            fresh["name"] = name
         async with self._driver():
             await self._db.participants.update_one({"_id": key}, change, upsert=True)
+        if type_ == "Buyer":
+            return
         without_account = {"_id": key, "password_hash": {"$exists": False}}
         async with self._driver():
             await self._db.participants.update_one(without_account, {"$set": {"name": name}})
