@@ -89,9 +89,12 @@ class EngineHome:
         return f"mongodb://127.0.0.1:{port}/?directConnection=true"
 
     def uri(self, port: int) -> str:
+        """Without ``retryWrites``: the engine keeps the answer of each such write for half an hour
+        and goes through all of them, up to 10,000, at every write. What a lost answer leaves open
+        the journal looks up itself, and other writes may be made twice."""
         login = f"{USER}:{quote_plus(self.read_password())}"
         options = "authSource=admin&authMechanism=SCRAM-SHA-256&directConnection=true"
-        return f"mongodb://{login}@127.0.0.1:{port}/?{options}"
+        return f"mongodb://{login}@127.0.0.1:{port}/?{options}&retryWrites=false"
 
     def write_record(self, pid: int, port: int) -> None:
         # Not for good: after a power cut there is no such process, and a stalled disk would

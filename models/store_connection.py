@@ -63,8 +63,7 @@ def connected(uri: str) -> Any:
             tzinfo=UTC,
             w="majority",
             journal=True,  # without it acknowledged messages were lost under SIGKILL
-            retryWrites=True,
-            retryReads=True,
+            retryReads=True,  # and writes, unless the URI says otherwise
             serverSelectionTimeoutMS=SELECTION_MILLISECONDS,
             connectTimeoutMS=SELECTION_MILLISECONDS,
             timeoutMS=OPERATION_MILLISECONDS,  # for all of it: waiting, connecting, trying again

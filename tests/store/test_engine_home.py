@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from models import engine_home
+from models import engine_home, store_connection
 from models.engine_home import (
     LOG_BYTES,
     TAIL_BYTES,
@@ -67,6 +67,18 @@ def test_a_database_never_gets_a_second_password(home):
 def test_a_password_with_odd_characters_still_makes_a_uri(home):
     home.write(home.password, "a/b@c:d\n")
     assert home.uri(9).startswith("mongodb://shopbell:a%2Fb%40c%3Ad@127.0.0.1:9/?")
+
+
+async def test_the_engine_is_not_asked_to_keep_the_answers_of_writes(home):
+    """It goes through all that it keeps at every write: 5,000 messages took one from 3.6 to 5.3 ms.
+
+    Fails when the engine's URI leaves ``retryWrites`` on, and when the client insists on it.
+    """
+    home.make_secrets()
+    for uri, is_retried in [(home.uri(9), False), ("mongodb://127.0.0.1:9/", True)]:
+        client = store_connection.connected(uri)
+        assert client.delegate.options.retry_writes == is_retried
+        store_connection.close(client)
 
 
 def test_the_lock_has_one_holder_at_a_time(home):
