@@ -9,7 +9,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import expect
+from tornado import web
 from tornado.httpclient import AsyncHTTPClient
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
 
 from handlers.bundles import PAGES, SHEETS, bundle
 from handlers.languages import LANGUAGES
@@ -228,6 +231,39 @@ async def test_the_widget_stands_still_though_its_sheet_is_late(open_window, sho
     await page.context.route("**/widget.css", late)
     await page.goto(shop.url)
     assert await shift_of(await widget_on(page)) < CHAT_SHIFT
+
+
+class InParts(web.RequestHandler):
+    """Documents as a slow line brings them, or a slow machine reads them."""
+
+    def initialize(self, url):
+        self.url = url
+
+    async def get(self):
+        answer = await AsyncHTTPClient().fetch(self.url + self.request.uri)
+        kind = answer.headers["Content-Type"]
+        self.set_header("Content-Type", kind)
+        size = 500 if kind.startswith("text/html") else len(answer.body)
+        for start in range(0, len(answer.body), size):
+            self.write(answer.body[start : start + size])
+            await self.flush()
+            await asyncio.sleep(0.02)
+
+
+async def test_the_widget_stands_still_though_its_document_comes_in_parts(open_window, shop):
+    """Fails when the body is shown before its end is there: what is read so far is laid out."""
+    page = await open_window("about:blank")
+    await page.context.add_init_script(WATCH_SHIFTS)
+    [listening] = bind_sockets(0, "127.0.0.1")
+    server = HTTPServer(web.Application([("/.*", InParts, {"url": shop.url})]))
+    server.add_socket(listening)
+    try:
+        await page.goto(f"http://127.0.0.1:{listening.getsockname()[1]}/widget/{SELLER.id}")
+        await expect(field(page)).to_be_visible()
+        assert await shift_of(page) == 0
+    finally:
+        server.stop()
+        await server.close_all_connections()
 
 
 @pytest.mark.parametrize("place", ["chat", "widget"])
