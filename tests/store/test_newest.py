@@ -1,10 +1,13 @@
 """Lists by time, where many entries share a moment."""
 
+import asyncio
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from unittest.mock import Mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models import store as store_module
 from models import store_windows
@@ -60,7 +63,7 @@ async def test_a_page_out_of_many_reads_few(store, small_windows, monkeypatch):
 
 async def test_a_buyer_s_few_are_found_by_one_look(store, monkeypatch):
     """All who were connected come back at once after a restart. Fails when their lists are looked
-    for in windows that widen, as sellers' are: nine looks for each of them."""
+    for in windows of time, as sellers' are: six looks for each of them."""
     told = [
         conversation(LENA, seller, messages=1, at=NOON - timedelta(days=days))
         for seller, days in ((OMAR, 0), (NILS, 900))
@@ -86,3 +89,94 @@ async def test_a_buyer_with_many_pages_through_all(store, small_windows):
             break
         before = Cursor(page[-1].updated_at, page[-1].id)
     assert found == told
+
+
+def now():
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+class Shelf:
+    """Entries at given moments, read as from an index of the database: the oldest first."""
+
+    def __init__(self, moments, *, seconds=0):
+        self.entries = [(at, number) for number, at in enumerate(sorted(moments))]
+        self.seconds = seconds  # that a look takes
+        self.looks = 0
+
+    async def page(self, limit, before=None, is_wanted=lambda entry: True):
+        return await store_windows.newest(
+            self._read,
+            lambda entry: Cursor(entry[0], f"{entry[1]:06}"),
+            is_wanted,
+            before=before,
+            limit=limit,
+        )
+
+    async def _read(self, low, high, most):
+        self.looks += 1
+        if self.seconds:
+            await asyncio.sleep(self.seconds)
+        found = [entry for entry in self.entries if low <= entry[0] < high]
+        return found[:most] if most else found
+
+
+AGO = st.one_of(
+    st.integers(0, 5000),  # milliseconds: many in a window, and several at once
+    st.integers(0, 3 * 365 * 24 * 3600).map(lambda seconds: 1000 * seconds),
+)
+
+
+@given(
+    ago=st.lists(AGO, max_size=60),
+    limit=st.integers(1, 12),
+    every=st.integers(1, 4),
+    window=st.sampled_from([3, 200]),
+)
+def test_whatever_lies_where_pages_hold_it_once_and_the_newest_first(ago, limit, every, window):
+    asyncio.run(_page_through(ago, limit, every, window))
+
+
+async def _page_through(ago, limit, every, window):
+    shelf = Shelf([now() - timedelta(milliseconds=one) for one in ago])
+    found, before = [], None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store_windows, "WINDOW_ENTRIES", window)
+        for _ in range(61):
+            page = await shelf.page(limit, before, lambda entry: entry[1] % every == 0)
+            found += page
+            if len(page) < limit:
+                break
+            before = Cursor(page[-1][0], f"{page[-1][1]:06}")
+    assert found == [entry for entry in reversed(shelf.entries) if entry[1] % every == 0]
+
+
+@pytest.mark.parametrize(
+    ("a_day", "looks"), [(0.01, 6), (1, 4), (10, 3), (50, 3)], ids=lambda n: f"{n}"
+)
+async def test_a_page_takes_few_looks_however_busy_a_shop_is(a_day, looks):
+    """Fails with windows that grow by a fixed factor: ten, six, five and four."""
+    apart = timedelta(days=1) / a_day
+    begun = now()
+    shelf = Shelf([begun - number * apart for number in range(min(20_000, int(365 * a_day)))])
+    assert len(await shelf.page(31)) == min(31, len(shelf.entries))
+    assert shelf.looks <= looks
+
+
+@pytest.mark.parametrize("apart", [timedelta(seconds=9), timedelta(days=1)], ids=str)
+async def test_a_last_page_that_is_nearly_full_takes_few_looks(apart):
+    """Fails where only what is missing decides how much further back the next look goes: 44."""
+    begun = now()
+    shelf = Shelf([begun - number * apart for number in range(30)])
+    assert len(await shelf.page(31)) == 30
+    assert shelf.looks <= 8
+
+
+async def test_much_that_lies_ahead_of_the_clock_is_found_soon():
+    """The clock was stepped back by an hour. Fails where a window is cut at this moment, and what
+    is ahead of it again at that moment: without end."""
+    begun = now()
+    shelf = Shelf([begun + timedelta(seconds=number) for number in range(3600)], seconds=0.002)
+    async with asyncio.timeout(5):
+        page = await shelf.page(31)
+    assert page == shelf.entries[:-32:-1]
+    assert shelf.looks <= 20
