@@ -109,15 +109,14 @@ class Chat:
         if who.participant.type == "Seller":
             await self._introduce(who)
         connection.hold()  # subscribed first, read second: nothing falls in between
-        connection.catching_up = CatchUp(command.since or {}, command.epoch)
         first = not connection.registered
         connection.registered = True
         try:
             async with self._registering:
-                await self._history.unread_count(who)  # known from here on: below, nothing waits
-                newest = await self._ledger.newest_of(
-                    who.key, before=None, limit=CONVERSATIONS_SHOWN, unread=False
-                )
+                newest = await self._newest_of(who.key)
+                if not self._ledger.is_unread_known(who.key):
+                    await self._history.unread_count(who)  # from here on it answers at once
+                    newest = await self._newest_of(who.key)
                 # The list and the sum are of one moment: clients add up what comes after it.
                 as_of_now = [conversation.copy() for conversation in newest]
                 unread = await self._history.unread_count(who)
@@ -126,9 +125,9 @@ class Chat:
                 raise Unavailable  # it has gone meanwhile; who is counted now would stay for ever
         except BaseException:
             connection.registered = not first
-            connection.catching_up = None
             connection.release()
             raise
+        connection.catching_up = CatchUp(command.since or {}, command.epoch, newest)
         if first:
             self._live.arrive(connection, [c.peer_of(who.key).key for c in newest])
         if who.participant.type == "Buyer":
@@ -157,7 +156,7 @@ class Chat:
             await flush()  # the answer to ``register_user`` may be large
             connection.answer(encode_event(self._live.online_users(connection)))
             own = [id_ for id_ in wanted.since if _is_object_id(id_)]
-            for conversation in await self._ledger.get_all(own) if own else []:
+            for conversation in await self._ledger.get_all(own, wanted.listed):
                 if connection.who.key in conversation.keys:
                     seq = wanted.since[conversation.id]
                     foreign = wanted.epoch is not None and wanted.epoch != self.epoch
@@ -451,6 +450,8 @@ class Chat:
         if seq < last:
             self._metrics.caught_up()
         for first in range(seq + 1, last + 1, CATCH_UP_PAGE):
+            if connection.is_closing:
+                return
             end = min(last, first + CATCH_UP_PAGE - 1)
             page = await self._store.messages_between(conversation.id, first, end)
             if len(page) <= end - first:  # it has just become too old to be kept
@@ -463,6 +464,12 @@ class Chat:
     def _reset(self, connection: Connection, conversation: Conversation) -> None:
         connection.answer(encode_event(events.Reset(conversation.id)))
         self._metrics.reset()
+
+    async def _newest_of(self, key: str) -> list[Conversation]:
+        """What is told of somebody's conversations when a socket registers."""
+        return await self._ledger.newest_of(
+            key, before=None, limit=CONVERSATIONS_SHOWN, unread=False
+        )
 
     async def _introduce(self, who: Identity) -> None:
         """Keeps a record of who has written, or sells; once for each name."""

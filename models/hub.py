@@ -4,11 +4,11 @@ The hub knows one process. A second one would join at ``publish``, the only way 
 """
 
 import time
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from models.conversation import Identity
+from models.conversation import Conversation, Identity
 
 OUTBOX_BYTES: Final = 1024 * 1024  # CONTRACT section 4: over 1 MiB waiting is too slow a reader
 FRAME_EVENTS: Final = 500  # events put into one frame at most
@@ -24,7 +24,7 @@ class Outbox:
     """
 
     def __init__(self, limit: int = OUTBOX_BYTES) -> None:
-        self._waiting: deque[bytes] = deque()
+        self._waiting: list[bytes] = []  # no deque: an empty one takes 700 bytes
         self._limit = limit
         self.bytes = 0
 
@@ -48,26 +48,27 @@ class Outbox:
 
     def take(self) -> bytes | None:
         """The next frame: the one event that waits, or an array of several. None if none does."""
-        count = min(len(self._waiting), FRAME_EVENTS)
-        if not count:
+        events = self._waiting[:FRAME_EVENTS]
+        if not events:
             return None
-        events = [self._waiting.popleft() for _ in range(count)]
+        del self._waiting[:FRAME_EVENTS]
         self.bytes -= sum(map(len, events))
-        return events[0] if count == 1 else b"[" + b",".join(events) + b"]"
+        return events[0] if len(events) == 1 else b"[" + b",".join(events) + b"]"
 
     def empty(self) -> list[bytes]:
         """Takes all that waits, one by one."""
-        events = list(self._waiting)
-        self._waiting.clear()
+        events, self._waiting = self._waiting, []
         self.bytes = 0
         return events
 
 
 class CatchUp(NamedTuple):
-    """What a socket asked for when it registered: where it stands, and in which history."""
+    """What a socket asked for when it registered: where it stands, and in which history; and the
+    conversations that it was told of."""
 
     since: dict[str, int]
     epoch: str | None
+    listed: Sequence[Conversation]
 
 
 class Connection:

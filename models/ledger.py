@@ -104,14 +104,17 @@ class Ledger:
         """Whether the conversation of these two is in use."""
         return pair_of(*keys) in self._ids
 
-    async def get_all(self, conversation_ids: Iterable[str]) -> list[Conversation]:
-        """Those of these conversations that exist, to be shown. One look for all; what was not in
-        use before is not taken up, which would cost a query each."""
+    async def get_all(
+        self, conversation_ids: Iterable[str], listed: Iterable[Conversation] = ()
+    ) -> list[Conversation]:
+        """Those of these conversations that exist, to be shown: one look for all that are neither
+        live nor just ``listed``. They are not taken up, which would cost a query each."""
         wanted = set(conversation_ids)
-        missing = wanted - self._live.keys()
+        told = {c.id: c for c in listed if c.id in wanted}
+        missing = wanted - self._live.keys() - told.keys()
         found = await self._store.conversations(missing) if missing else []
-        by_id = {c.id: c for c in found} | {i: self._live[i] for i in wanted & self._live.keys()}
-        return list(by_id.values())
+        live = {id_: self._live[id_] for id_ in wanted & self._live.keys()}
+        return list((told | {c.id: c for c in found} | live).values())
 
     async def opened(
         self, pairs: dict[tuple[str, str], tuple[str, str]]
@@ -137,11 +140,13 @@ class Ledger:
     async def newest_of(
         self, key: str, *, before: Cursor | None, limit: int, unread: bool
     ) -> list[Conversation]:
-        """Somebody's conversations, newest first. What the summaries do not say yet is overlaid."""
+        """Somebody's conversations, newest first. What the summaries do not say yet is overlaid.
+        Where that is all of them, what is unread in them is known from here on, too."""
         asked = limit
         while True:
             behind = self.behind_of(key)
             asked += len(behind)
+            moves, learn = self._moves, self._unread.watch(key)
             stored = await self._store.conversations_of(
                 key, before=before, limit=asked, unread=unread
             )
@@ -154,6 +159,8 @@ class Ledger:
                 and (not unread or c.unread_of(key))
             ]
             is_whole = len(stored) < asked
+            if is_whole and before is None and not unread and moves == self._moves:
+                learn({c.id: c.unread_of(key) for c in wanted})
             if not is_whole:  # what lies further back might belong in front of these
                 wanted = [c for c in wanted if end is None or _place_in_time(c) >= end]
             if is_whole or len(wanted) >= limit:
@@ -163,6 +170,10 @@ class Ledger:
     async def unread_of(self, key: str) -> dict[str, int]:
         """How many messages are unread for somebody, in each conversation that has any."""
         return await self._unread.of(key)
+
+    def is_unread_known(self, key: str) -> bool:
+        """Whether ``unread_of`` answers without waiting."""
+        return self._unread.is_known(key)
 
     def behind_of(self, key: str) -> list[Conversation]:
         """Somebody's conversations whose summaries in the database are behind."""

@@ -1,9 +1,11 @@
 """What happens between the doors and the database. What clients see is shown at the doors."""
 
 import asyncio
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
+from models import chat as chat_module
 from models.errors import NotFound, Unavailable
 from models.events import MarkAsDelivered, MarkAsRead, RegisterUser, SendMessage
 from tests.store.cast import LENA, MAYA, NILS, NOON, OMAR, Listener
@@ -110,12 +112,17 @@ async def test_a_disconnected_client_does_not_stop_its_message(shop, chat):
     assert (await waiting).message.client_id == "c"
 
 
-@pytest.mark.parametrize("read", ["unread_of", "conversations_of", "participants"])
+@pytest.mark.parametrize(
+    ("read", "shown", "other"),
+    [("conversations_of", 100, LENA), ("participants", 100, LENA), ("unread_of", 1, MAYA)],
+)
 async def test_what_is_stored_while_one_registers_is_told_and_counted_once(
-    shop, chat, monkeypatch, read
+    shop, chat, monkeypatch, read, shown, other
 ):
     """Whoever adds up the answer and the events behind it has all, and the right sum. Fails when
-    the list and the sum are not of one moment, or events begin later than the reading."""
+    the list and the sum are not of one moment, or events begin later than the reading. The sum is
+    looked up where more conversations may be there than are shown."""
+    monkeypatch.setattr(chat_module, "CONVERSATIONS_SHOWN", shown)
     await chat.send(MAYA, to(OMAR))
     await shop.ledger.settle()
     look = getattr(shop.store, read)
@@ -124,7 +131,7 @@ async def test_what_is_stored_while_one_registers_is_told_and_counted_once(
         found = await look(*arguments, **more)
         monkeypatch.setattr(shop.store, read, look)
         await chat.send(MAYA, to(OMAR))
-        await chat.send(LENA, to(OMAR))
+        await chat.send(other, to(OMAR))
         return found
 
     monkeypatch.setattr(shop.store, read, look_while_they_write)
@@ -138,4 +145,50 @@ async def test_what_is_stored_while_one_registers_is_told_and_counted_once(
     newest = await shop.ledger.newest_of(OMAR.key, before=None, limit=9, unread=False)
     assert told | listed == {(c.id, seq) for c in newest for seq in range(1, c.last_seq + 1)}
     assert len(told) == 2
+    assert len(registered.conversations) <= shown
     assert registered.unread == len(listed) == sum(c.unread for c in registered.conversations)
+
+
+async def test_what_is_stored_and_settled_while_one_is_listed_counts(shop, chat, monkeypatch):
+    """A conversation that moves during a look may lie behind it by then, and its summary be settled
+    before it ends. Fails where a list is believed to tell all that is unread."""
+    await chat.send(LENA, to(OMAR))
+    await shop.ledger.settle()
+    look = shop.store.conversations_of
+
+    async def look_too_late(*arguments, **more):
+        monkeypatch.setattr(shop.store, "conversations_of", look)
+        await chat.send(LENA, to(OMAR))
+        await chat.send(MAYA, to(OMAR))
+        await shop.ledger.settle()
+        return []
+
+    monkeypatch.setattr(shop.store, "conversations_of", look_too_late)
+    desk = Listener(OMAR)
+    desk.registered = False
+    shop.hub.connect(desk)
+    registered = await chat.register(OMAR, RegisterUser(), desk)
+    assert registered.unread == sum(c.unread for c in registered.conversations) == 3
+    assert sum((await shop.ledger.unread_of(OMAR.key)).values()) == 3
+
+
+async def test_who_comes_back_takes_three_looks(shop, chat, monkeypatch):
+    """After a restart all come back at once: a list, which tells what is unread and where each
+    conversation stands, who they are with, and what was missed. Fails where one of these is looked
+    up by itself again."""
+    sent = await chat.send(MAYA, to(OMAR))
+    await chat.send(MAYA, to(OMAR))
+    await shop.ledger.settle()
+    shop.ledger._live.clear()
+    shop.ledger._ids.clear()
+    looks = Mock(wraps=shop.store._driver)
+    monkeypatch.setattr(shop.store, "_driver", looks)
+    back = Listener(MAYA)
+    back.registered = False
+    shop.hub.connect(back)
+    since = {sent.message.conversation_id: 1}
+    registered = await chat.register(MAYA, RegisterUser(since=since), back)
+    await chat.catch_up(back, flush=AsyncMock())
+    assert [message["seq"] for message in back.heard("new_message")] == [2]
+    assert (registered.unread, len(registered.conversations)) == (0, 1)
+    assert looks.call_count == 3

@@ -307,3 +307,21 @@ async def test_those_who_asked_longest_ago_are_forgotten(ledger, watched, monkey
     talk = await talk_between(ledger)
     await say(ledger, watched, talk)
     assert await ledger.unread_of(OMAR.key) == {talk.id: 1}
+
+
+async def test_what_has_been_read_takes_no_room(ledger, watched, monkeypatch):
+    # Three people fit as long as nothing is unread: a sum kept wrong would forget one of them.
+    monkeypatch.setattr(unread_module, "KEPT", 3 * unread_module.KEPT_FOR_ONE)
+    talk = await talk_between(ledger)
+    for who in (OMAR, MAYA):
+        await ledger.unread_of(who.key)
+    for seq in (1, 2):
+        await say(ledger, watched, talk)
+        read(ledger, talk, seq)
+    await ledger.unread_of(NILS.key)
+    assert list(ledger._unread._known) == [OMAR.key, MAYA.key, NILS.key]
+    # Four do not where one of them has something unread.
+    monkeypatch.setattr(unread_module, "KEPT", 4 * unread_module.KEPT_FOR_ONE)
+    await say(ledger, watched, talk)
+    await ledger.unread_of(LENA.key)
+    assert list(ledger._unread._known) == [MAYA.key, NILS.key, LENA.key]
