@@ -10,12 +10,12 @@ answered.
 import asyncio
 import logging
 import time
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from models.conversation import (
     Conversation,
@@ -59,6 +59,13 @@ class Entry:
     origin: object
 
 
+class _Touch(NamedTuple):
+    """A change that a summary does not know: the last one's number, and when the first came."""
+
+    number: int
+    since: datetime
+
+
 class Ledger:
     """Live conversations, each one object for all who ask.
 
@@ -74,7 +81,7 @@ class Ledger:
         self._now = now
         self._live: OrderedDict[str, Conversation] = OrderedDict()  # by id, the latest used last
         self._ids: dict[str, str] = {}  # pair -> id, of those that are live
-        self._behind: dict[str, int] = {}  # whose summary is behind, with the number of the touch
+        self._behind: dict[str, _Touch] = {}  # whose summary is behind, the longest first
         self._unread = UnreadCounts(self._read_unread)
         self._touches = 0
         self._moves = 0  # how often a conversation changed hands
@@ -232,7 +239,9 @@ class Ledger:
         """Marks a live conversation whose summary is behind."""
         if conversation.id in self._live:
             self._touches += 1
-            self._behind[conversation.id] = self._touches
+            before = self._behind.get(conversation.id)
+            since = before.since if before else moment(self._now())
+            self._behind[conversation.id] = _Touch(self._touches, since)
             self._unread.note(conversation)
 
     async def recheck(self, conversation: Conversation) -> None:
@@ -282,9 +291,7 @@ class Ledger:
         """Brings the summaries up to the messages that a killed process left behind."""
         settled_at = await self._store.settled_at()
         if settled_at is not None:
-            left: defaultdict[str, int] = defaultdict(int)
-            for message in await self._store.messages_since(settled_at - SETTLED_MARGIN):
-                left[message.conversation_id] = max(left[message.conversation_id], message.seq)
+            left = await self._store.sent_since(settled_at - SETTLED_MARGIN)
             for conversation in await self._store.conversations(left):
                 if conversation.last_seq < left[conversation.id]:
                     await self.get(conversation.id)  # being taken up mends
@@ -306,29 +313,38 @@ class Ledger:
                 await asyncio.sleep(REST_SECONDS)
 
     async def _settle(self, size: int, rest: float = 0) -> None:
-        """Writes what is behind now, so many at a time, and rests between for as many times as long
-        as that took."""
-        at = moment(self._now())
+        """Writes what is behind now, so many at a time, and rests in between for so many times as
+        long as that took."""
         behind = list(self._behind.items())
         for start in range(0, len(behind), size):
-            started = time.monotonic()
-            await self._write_summaries(behind[start : start + size])
+            took = await self._write_summaries(behind[start : start + size])
+            await self._write_settled_at()
             if rest:
-                await asyncio.sleep(rest * (time.monotonic() - started))
+                await asyncio.sleep(min(REST_SECONDS, rest * took))
+        await self._write_settled_at()
+        self._forget_the_oldest()
+
+    async def _write_summaries(self, behind: Sequence[tuple[str, "_Touch"]]) -> float:
+        """Writes those that are still behind, and returns how many seconds that took."""
+        async with self._settling:  # of two writes at once the older one might come last
+            started, at = time.monotonic(), moment(self._now())
+            batch = [(id_, touch) for id_, touch in behind if id_ in self._behind]
+            if batch:
+                await self._store.write_summaries([self._live[id_] for id_, _ in batch])
+            for id_, touch in batch:
+                current = self._behind.pop(id_, touch)
+                if current.number != touch.number:  # something came while it was written
+                    self._behind[id_] = current._replace(since=at)
+            return time.monotonic() - started
+
+    async def _write_settled_at(self) -> None:
+        """Remembers from when on a start has to look for what is behind, four times a minute."""
+        longest = next(iter(self._behind.values()), None)
+        at = longest.since if longest else moment(self._now())
         since = self._settled_at
         if since is None or not since <= at < since + SETTLED_MARGIN / 4:  # or it was stepped back
             await self._store.write_settled_at(at)
             self._settled_at = at
-        self._forget_the_oldest()
-
-    async def _write_summaries(self, behind: Sequence[tuple[str, int]]) -> None:
-        async with self._settling:  # of two writes at once the older one might come last
-            batch = [(id_, number) for id_, number in behind if id_ in self._live]
-            if batch:
-                await self._store.write_summaries([self._live[id_] for id_, _ in batch])
-            for id_, number in batch:
-                if self._behind.get(id_) == number:  # else something came while it was written
-                    del self._behind[id_]
 
     # --- Inside ---------------------------------------------------------------------------------
 

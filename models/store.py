@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal, NamedTuple, cast
+from typing import Any, Final, Literal, NamedTuple, cast
 
 import pymongo
 from bson import ObjectId
@@ -266,13 +266,23 @@ class Store:
             read, lambda m: Cursor(m.at, m.id), is_wanted, before=before, limit=limit
         )
 
-    async def messages_since(self, at: datetime) -> list[StoredMessage]:
-        """All messages whose id was made at or after a moment: the work since the last settling."""
-        low = ObjectId.from_datetime(at)
-        high = ObjectId.from_datetime(datetime.now(UTC) + AHEAD)
-        async with self._driver():
-            found = await self._db.messages.find({"_id": {"$gte": low, "$lt": high}}).to_list(None)
-        return [message_from(document) for document in found]
+    async def sent_since(self, at: datetime) -> dict[str, int]:
+        """By conversation the highest ``seq`` of what was sent at a moment or later: the work since
+        the last settling. Every conversation has a seller, and it is a person's messages that an
+        index finds by time; any other look would read everything that is stored."""
+        reached: dict[str, int] = {}
+        shown = {"conversation": 1, "seq": 1}
+        until = datetime.now(UTC) + AHEAD
+        for seller in await self.sellers():
+            for role in ("sender", "recipient"):
+                pieces = self._in_pieces(
+                    self._db.messages, {role: seller.key}, "at", at, until, shown
+                )
+                async for page in pieces:
+                    for document in page:
+                        id_ = str(document["conversation"])
+                        reached[id_] = max(reached.get(id_, 0), document["seq"])
+        return reached
 
     # --- Conversations --------------------------------------------------------------------------
 
@@ -558,20 +568,37 @@ class Store:
     async def conversation_ids_of(self, key: str) -> AsyncIterator[list[str]]:
         """The ids of somebody's conversations, some at a time, those that rested longest first: one
         that moves meanwhile may come twice, but is not passed over."""
-        waiting = [(OLDEST, datetime.now(UTC) + AHEAD)]
+        until = datetime.now(UTC) + AHEAD
+        where = {"participants.key": key}
+        pieces = self._in_pieces(
+            self._db.conversations, where, "updated_at", OLDEST, until, {"_id": 1}
+        )
+        async for page in pieces:
+            yield [str(document["_id"]) for document in page]
+
+    async def _in_pieces(
+        self,
+        collection: Any,
+        where: Document,
+        by: str,
+        low: datetime,
+        high: datetime,
+        shown: Document,
+    ) -> AsyncIterator[list[Document]]:
+        """What lies in a window of time, some at a time, the oldest first."""
+        waiting = [(low, high)]
         while waiting:
             low, high = waiting.pop()
-            where = {"participants.key": key, "updated_at": {"$gte": low, "$lt": high}}
             can_be_halved = high - low > 2 * MILLISECOND
             most = COUNTED_AT_ONCE + 1 if can_be_halved else 0
+            within = {**where, by: {"$gte": low, "$lt": high}}
             async with self._driver():
-                found = self._db.conversations.find(where, {"_id": 1}).limit(most)
-                page = await found.to_list(None)
+                page = await collection.find(within, shown).limit(most).to_list(None)
             if can_be_halved and len(page) > COUNTED_AT_ONCE:
                 middle = middle_of(low, high)
                 waiting += [(middle, high), (low, middle)]
             elif page:
-                yield [str(document["_id"]) for document in page]
+                yield page
 
     async def erase_messages(
         self, conversation_id: str, senders: Sequence[str], first: int, last: int, at: datetime

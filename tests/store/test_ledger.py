@@ -174,6 +174,7 @@ async def test_messages_without_a_summary_are_found_when_asked_for(store, open_l
 
 
 async def test_messages_without_a_summary_are_in_every_list_after_a_restart(store, open_ledger):
+    await store.introduce(OMAR.key, "Omar", NOW)  # a start looks at the sellers' messages
     before = open_ledger()
     await before.mend()
     talk = await opened(before)
@@ -201,6 +202,7 @@ async def test_a_restart_mends_only_what_needs_it(store, open_ledger, clock):
 async def test_a_clock_that_was_stepped_back_hides_nothing_from_a_restart(
     store, open_ledger, clock
 ):
+    await store.introduce(OMAR.key, "Omar", NOW)
     before = open_ledger()
     clock.now += 24 * 3600
     await before.mend()
@@ -217,6 +219,7 @@ async def test_a_killed_handover_does_not_keep_a_shop_from_opening(store, open_l
     """The place had its new name, the messages still had the old one."""
     before = open_ledger()
     await before.mend()
+    await store.introduce(OMAR.key, "Omar", NOW)
     talk = await opened(before, LENA)
     await store_messages(store, talk, 1, 2, sender=LENA)
     await store.rename_place(talk, LENA.key, Place(MAYA.key, "Maya"))
@@ -459,6 +462,31 @@ async def test_many_summaries_are_written_in_pieces_with_rests_in_between(
     assert [size for size, _, _ in pieces] == [2, 1]
     for (_, begun, done), (_, begun_next, _) in itertools.pairwise(pieces):
         assert begun_next - done > 5 * (done - begun)
+
+
+async def test_a_start_looks_back_to_what_has_been_behind_for_longest(
+    store, ledger, clock, monkeypatch
+):
+    """A pass over many takes minutes, and one that fails must not begin anew. Fails when only a
+    whole pass moves the mark, and when one that never rests holds it fast."""
+    monkeypatch.setattr(ledger_module, "SETTLE_BATCH", 1)
+    talks = [await opened(ledger), await opened(ledger, MAYA, NILS)]
+    for talk, to in zip(talks, (OMAR, NILS), strict=True):
+        clock.now += 60
+        [stored] = await store_messages(store, talk, 1, to=to)
+        ledger.add(talk, stored, None)
+    write_summaries, marks = store.write_summaries, []
+
+    async def busy(conversations):
+        clock.now += 60
+        ledger.touch(talks[0])  # while it is written
+        await write_summaries(conversations)
+        marks.append(await store.settled_at())
+
+    monkeypatch.setattr(store, "write_summaries", busy)
+    await ledger.settle()
+    assert marks == [None, NOW + 2 * MINUTE]
+    assert await store.settled_at() == NOW + 2 * MINUTE
 
 
 async def test_two_ledgers_that_settle_one_conversation_take_nothing_back(store, open_ledger):

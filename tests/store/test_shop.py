@@ -5,7 +5,7 @@ import pytest
 
 from models import shop as shop_module
 from models.errors import Unavailable
-from tests.store.cast import MAYA, OMAR, draft, eventually
+from tests.store.cast import MAYA, NOON, OMAR, draft, eventually
 
 
 async def test_a_polite_stop_leaves_nothing_behind(shop, store):
@@ -25,15 +25,17 @@ async def test_a_stop_ends_in_time_though_the_database_hangs(
     far = await open_shop(proxy.uri(engine_uri), asleep=["ledger"])
     await far.append(draft())
     proxy.hold()
-    far.journal.append(draft())
+    left = far.journal.append(draft())
     started = time.monotonic()
     with pytest.raises(Unavailable):
         await far.shop.drain()
     assert time.monotonic() - started < 2
+    left.cancel()  # nobody waits for it any more
     proxy.heal()
 
 
 async def test_what_a_killed_shop_did_is_whole_in_the_next_one(shop, open_shop):
+    await shop.store.introduce(OMAR.key, "Omar", NOON)
     futures = [shop.journal.append(draft(f"{n}", client_id=f"{n}")) for n in range(20)]
     await eventually(lambda: all(future.done() for future in futures))
     await shop.kill()

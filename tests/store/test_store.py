@@ -348,11 +348,19 @@ async def test_the_moment_of_the_last_settling_is_remembered(store):
     assert await store.settled_at() == NOON + DAY
 
 
-async def test_the_messages_since_a_moment_are_found(store):
-    talk = new_id()
-    await store.insert_messages([message(talk, 1), message(talk, 2)])
-    assert len(await store.messages_since(datetime.now(UTC) - timedelta(seconds=30))) == 2
-    assert await store.messages_since(datetime.now(UTC) + timedelta(seconds=30)) == []
+async def test_how_far_conversations_came_since_a_moment_is_found(store, monkeypatch):
+    monkeypatch.setattr(store_module, "COUNTED_AT_ONCE", 2)
+    await store.introduce(OMAR.key, "Omar", NOON)
+    one, other, rested = new_id(), new_id(), new_id()
+    await store.insert_messages(
+        [
+            message(rested, 1, at=NOON - DAY),
+            *(message(one, seq, at=NOON + timedelta(seconds=seq)) for seq in range(1, 8)),
+            message(other, 4, sender=OMAR, to=MAYA, at=NOON),
+        ]
+    )
+    assert await store.sent_since(NOON) == {one: 7, other: 4}
+    assert await store.sent_since(NOON + DAY) == {}
 
 
 # --- People -------------------------------------------------------------------------------------
