@@ -169,8 +169,10 @@ class Guests:
             base = target.last_seq - (conversation.last_seq - conversation.first_seq + 1)
         self._take_watermarks_along(conversation, target, base)
         await self._ledger.settle()  # before what it was taken from is gone
-        await self._store.delete_conversation(conversation.id)
-        self._ledger.forget(conversation)
+        try:
+            await self._store.delete_conversation(conversation.id)
+        finally:  # without an answer it may be gone all the same; if not, it is taken up again
+            self._ledger.forget(conversation)
 
     def _take_watermarks_along(
         self, conversation: Conversation, target: Conversation, base: int
