@@ -24,6 +24,11 @@ GLANCE_SECONDS: Final = 0.2  # between two looks
 KNOCK_SECONDS: Final = 0.05  # loopback answers at once, or its owner is stuck
 LOG_BYTES: Final = 1024 * 1024
 TAIL_BYTES: Final = 64 * 1024
+# Of WiredTiger's cache, in percent: how full of changes it may be before whoever asks for something
+# has to clear it first. At the usual 20 and 10 the engine comes to hang for good: one clears, with
+# the engine's one lock in its hand, and cannot, since what the others have begun to read is still
+# held, and they wait for the lock. Its own threads begin at 5 and 2.5, and keep up by themselves.
+EVICTION: Final = "eviction_dirty_trigger=80,\neviction_updates_trigger=80\n"
 
 
 class EngineError(Exception):
@@ -75,12 +80,21 @@ class EngineHome:
 
     def make_secrets(self) -> None:
         """The password is made before the user that it belongs to, so no crash can part them."""
-        self.write(self.config, "# Everything is said by flags; see models/engine.py.\n")
+        self.write(self.config, "# Everything is said by flags; see models/engine_process.py.\n")
         if self.password.exists():
             return
         if self.database.exists():
             raise EngineError(f"The database's password is missing: {self.password}.")
         self.write(self.password, secrets.token_urlsafe(32))
+
+    def tune(self, storage: Path) -> None:
+        """Leaves in ``storage`` what WiredTiger is to know and the engine has no flag for.
+
+        A file of that name there is read after all that the engine says (WiredTiger, "Database
+        configuration").
+        """
+        storage.mkdir(mode=0o700, exist_ok=True)
+        self.write(storage / "WiredTiger.config", EVICTION, for_good=False)
 
     def read_password(self) -> str:
         return self.password.read_text().strip()

@@ -91,6 +91,7 @@ class EngineProcess:
         due then.
         """
         log_start = self._home.log_size()
+        self._home.tune(storage)
         self._spawn(storage, *flags)
         # Its own word for it: who answers on the port might be a stranger, to whom we would then
         # tell the new password.

@@ -53,6 +53,15 @@ async def test_a_child_is_kept_apart_and_ends_politely(child, home, monkeypatch,
     assert capfd.readouterr().out == ""
 
 
+async def test_whoever_asks_need_not_clear_a_cache_that_is_hardly_used(child, home):
+    """Fails when WiredTiger is left at its defaults, with which large messages make the engine hang
+    for good within two minutes: ``models/engine_home.py`` says why."""
+    await child.launch(home.database)
+    taken = (home.database / "WiredTiger.basecfg").read_text()  # by WiredTiger, as it understood
+    assert "eviction_dirty_trigger=80\n" in taken
+    assert "eviction_updates_trigger=80\n" in taken
+
+
 async def test_one_that_hangs_is_killed_after_its_grace(child, home):
     await child.launch(home.database)
     pid = child.pid
