@@ -10,6 +10,7 @@ from playwright.async_api import expect
 from models.demo import BUYER, SELLER
 from tests.browser.stage import field, messages, say, write
 from tests.browser.wire import Wire, is_ack_of_message, is_new_message, stop_time
+from tests.store.cast import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.gen_test(timeout=60)]
 
@@ -176,11 +177,20 @@ async def test_the_button_loads_older_ones_by_keyboard_and_after_a_failure(
     expected_faults.append("ERR_FAILED")
     await hear(shop, *(f"number {number}" for number in range(60)))
     page = await chat()
-    await page.route(LOADS, lambda route: route.abort())
+    failed = []
+
+    async def fail(route):
+        failed.append(route.request.url)
+        await route.abort()
+
+    await page.route(LOADS, fail)
     older = page.get_by_role("link", name="Load older messages")
-    await older.focus()
-    await page.keyboard.press("Enter")
     banner = page.locator(".banner")
+    await older.focus()  # scrolls there, which loads as well
+    await expect(banner).to_contain_text("The messages could not be loaded.")
+    by_scrolling = len(failed)
+    await page.keyboard.press("Enter")
+    await eventually(lambda: len(failed) > by_scrolling)
     await expect(banner).to_contain_text("The messages could not be loaded.")
     await page.unroute(LOADS)
     await banner.get_by_role("button", name="Try again").click()
