@@ -1,13 +1,14 @@
 """Who competes, how long, and what came out of it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Final
 
-from tests.bench.filling import NodeShelf, Shelf, ShopbellShelf
+from tests.bench.filling import Job, NodeShelf, Shelf, ShopbellShelf, Talk
 from tests.bench.generator import Generator
 from tests.bench.load import Outcome, Work
 from tests.bench.people import Person
@@ -23,7 +24,7 @@ class Plan:
     """How much is done. ``shrink`` divides sizes that take time: sockets, stored messages."""
 
     rounds: int = 3
-    seconds: float = 2.0
+    seconds: float = 1.5
     warm: float = 0.5
     shrink: int = 1
     messages: int = 100_000  # in one conversation
@@ -73,6 +74,11 @@ class Contest:
     findings: Findings = field(default_factory=Findings)
 
     @property
+    def everybody(self) -> list[Server]:
+        """The rivals, and the floor."""
+        return [*self.rivals, self.floor]
+
+    @property
     def rivals(self) -> list[Server]:
         """Who can all that is asked: Shopbell and its peer."""
         return [self.shopbell, *([self.peer] if self.peer else [])]
@@ -89,13 +95,28 @@ class Contest:
     def grown(self, growth: Growth) -> None:
         self.findings.growth.append(growth)
 
-    def shelves(self) -> list[Shelf]:
-        """The databases of those who compete, to be filled and closed."""
-        ours = self.shopbell.database_uri
-        shelves: list[Shelf] = [ShopbellShelf(ours, self.shopbell.database)]
+    def jobs(self, talks: Sequence[Talk]) -> list[Job]:
+        """To put the same into the databases of all who compete."""
+        shelves: list[Shelf] = [ShopbellShelf.of(self.shopbell)]
         if self.peer:
-            shelves.append(NodeShelf(self.database.uri, self.peer.database))
-        return shelves
+            shelves.append(NodeShelf.of(self.peer))
+        return [(shelf, talks) for shelf in shelves]
+
+    @contextmanager
+    def another(self, name: str) -> Iterator["Contest"]:
+        """The same rivals once more, on databases of their own."""
+        uri = None if self.database.pids else self.database.uri
+        with ExitStack() as stack:
+            directory = Path(stack.enter_context(TemporaryDirectory(dir=self.directory)))
+            shop, peer = Shopbell(directory, uri, f"{self.prefix}{name}"), None
+            if self.peer:
+                peer = NodePeer(directory, self.database, f"{self.prefix}{name}_node")
+                peer.packages = self.peer.packages
+            other = replace(self, shopbell=shop, peer=peer)
+            for server in other.rivals:
+                stack.callback(server.stop)
+                server.start()
+            yield other
 
     def turns(self, servers: Sequence[Server]) -> Iterator[Server]:
         """Each as often as there are rounds, in turn; who begins changes from round to round."""
@@ -132,17 +153,19 @@ class Contest:
         self,
         servers: Sequence[Server],
         pairs: Sequence[tuple[Person, Person]],
-        work: Callable[[Server], Work],
+        *works: Callable[[Server], Work],
         between: Callable[[], None] = lambda: None,
-    ) -> dict[str, list[Outcome]]:
-        """All rounds of one load, by protocol. ``between`` is called once a round."""
-        found: dict[str, list[Outcome]] = {SHOPBELL: [], NODE: [], FLOOR: []}
+    ) -> Iterator[dict[str, list[Outcome]]]:
+        """All rounds of each load in turn, among the same people; the outcomes by protocol.
+        ``between`` is called once a round."""
         with self.crowds(servers, pairs) as run:
-            for place, server in enumerate(self.turns(servers)):
-                found[server.protocol].append(run(server, work(server)))
-                if place % len(servers) == 0:
-                    between()
-        return found
+            for work in works:
+                found: dict[str, list[Outcome]] = {SHOPBELL: [], NODE: [], FLOOR: []}
+                for place, server in enumerate(self.turns(servers)):
+                    found[server.protocol].append(run(server, work(server)))
+                    if place % len(servers) == 0:
+                        between()
+                yield found
 
     def note_curve(self, per_second: float, found: dict[str, list[Outcome]]) -> None:
         """Keeps the latencies at an offered load for the plot."""

@@ -6,11 +6,12 @@ ends where its time does, and tells how far it came.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from threading import Event
 from typing import Final
 
 from bson import ObjectId
@@ -19,6 +20,7 @@ from pymongo import MongoClient, WriteConcern
 from models.conversation import Conversation, Place, StoredMessage, pair_of
 from models.store_documents import Document, conversation_document, message_document
 from tests.bench.people import Person
+from tests.bench.servers import NodePeer, Shopbell
 from tests.bench.sockets import WORDS
 
 BATCH: Final = 200
@@ -30,7 +32,8 @@ YEAR: Final = timedelta(days=365)
 
 @dataclass(frozen=True)
 class Talk:
-    """What a buyer and a seller said in turn, a message a second, from ``first`` to ``last``."""
+    """What a buyer and a seller said in turn, a message a second, from ``first`` to ``last``; the
+    last one is unread, or it ``is_read``."""
 
     id: str
     buyer: Person
@@ -38,6 +41,7 @@ class Talk:
     first: int
     last: int
     begun: datetime
+    is_read: bool = False
 
     def message(self, seq: int) -> StoredMessage:
         keys = (self.buyer.key, self.seller.key)
@@ -59,7 +63,7 @@ class Talk:
 
     @property
     def conversation(self) -> Conversation:
-        read = {self.buyer.key: self.last, self.seller.key: self.last - 1}
+        read = {self.buyer.key: self.last, self.seller.key: self.last - (not self.is_read)}
         first, second = (
             Place(key, key.partition(":")[2], delivered_seq=read[key], read_seq=read[key])
             for key in pair_of(self.buyer.key, self.seller.key).split("|")
@@ -78,36 +82,47 @@ def over_a_year(count: int) -> list[datetime]:
     return [NOW - YEAR * (1 - number / count) for number in range(count)]
 
 
+IsOver = Callable[[], bool]
+
+
 class Shelf:
     """One database, as the server on it keeps things. ``fill`` returns how many messages it took
-    before the time was over."""
+    until it ``is_over``."""
 
     def __init__(self, uri: str, database: str) -> None:
         self._client: MongoClient[Document] = MongoClient(uri)
         self._db = self._client.get_database(database, write_concern=FAST)
 
-    def fill(self, talks: Iterable[Talk], deadline: float) -> int:
+    def fill(self, talks: Iterable[Talk], is_over: IsOver) -> int:
         raise NotImplementedError
 
     def close(self) -> None:
         self._client.close()
 
-    def _insert(self, documents: Iterator[Document], deadline: float) -> int:
+    def _insert(self, documents: Iterator[Document], is_over: IsOver) -> int:
         taken = 0
-        while time.monotonic() < deadline and (batch := list(islice(documents, BATCH))):
+        while not is_over() and (batch := list(islice(documents, BATCH))):
             self._db.messages.insert_many(batch)
             taken += len(batch)
         return taken
 
 
+Job = tuple[Shelf, Sequence[Talk]]
+
+
 class ShopbellShelf(Shelf):
     """As models/store_documents.py has it. A conversation tells no more than was stored."""
 
-    def fill(self, talks: Iterable[Talk], deadline: float) -> int:
+    @classmethod
+    def of(cls, shop: Shopbell) -> "ShopbellShelf":
+        """Of a shop that runs."""
+        return cls(shop.database_uri, shop.database)
+
+    def fill(self, talks: Iterable[Talk], is_over: IsOver) -> int:
         taken = 0
         for several in _grouped(talks):
             documents = (message_document(m) for one in several for m in _messages(one))
-            stored = self._insert(documents, deadline)
+            stored = self._insert(documents, is_over)
             taken += stored
             self._tell(several, stored)
         return taken
@@ -141,11 +156,16 @@ class ShopbellShelf(Shelf):
 class NodeShelf(Shelf):
     """As peer/server.js has it."""
 
-    def fill(self, talks: Iterable[Talk], deadline: float) -> int:
-        documents = (self._document(message) for one in talks for message in _messages(one))
-        return self._insert(documents, deadline)
+    @classmethod
+    def of(cls, peer: NodePeer) -> "NodeShelf":
+        """Of a peer that runs."""
+        return cls(peer.at.uri, peer.database)
 
-    def _document(self, message: StoredMessage) -> Document:
+    def fill(self, talks: Iterable[Talk], is_over: IsOver) -> int:
+        documents = (self._document(one, message) for one in talks for message in _messages(one))
+        return self._insert(documents, is_over)
+
+    def _document(self, one: Talk, message: StoredMessage) -> Document:
         sender_type, _, sender_id = message.sender.partition(":")
         recipient_type, _, recipient_id = message.recipient.partition(":")
         return {
@@ -158,17 +178,28 @@ class NodeShelf(Shelf):
             "subject": None,
             "message": message.text,
             "message_type": "general",
-            "status": "sent",
+            "status": "read" if one.is_read else "sent",
             "created_at": message.at,
-            "read_at": None,
+            "read_at": message.at if one.is_read else None,
         }
 
 
-def fill_all(shelves: Sequence[Shelf], talks: Sequence[Talk], seconds: float) -> list[int]:
-    """All at once, as each engine has a core; how many messages each took."""
-    deadline = time.monotonic() + seconds
-    with ThreadPoolExecutor() as threads:
-        return list(threads.map(lambda shelf: shelf.fill(talks, deadline), shelves))
+def fill_all(jobs: Sequence[Job], seconds: float) -> list[int]:
+    """All at once, as there are several cores; how many messages each took. Closes the shelves."""
+    deadline, left = time.monotonic() + seconds, Event()
+
+    def is_over() -> bool:
+        return left.is_set() or time.monotonic() > deadline
+
+    try:
+        with ThreadPoolExecutor() as threads:
+            try:
+                return list(threads.map(lambda job: job[0].fill(job[1], is_over), jobs))
+            finally:
+                left.set()  # also where the time of the whole run is over
+    finally:
+        for shelf, _ in jobs:
+            shelf.close()
 
 
 def _messages(one: Talk) -> Iterator[StoredMessage]:

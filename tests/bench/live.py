@@ -14,8 +14,7 @@ OUTSTANDING: Final = 4
 PAIRS: Final = 100  # of an open loop
 ROUND_SIZE: Final = 500  # models/journal.py
 LEVELS: Final = (100, 400)
-MORE_LEVELS: Final = (200, 700, 1000)  # one round
-HIGH_LEVELS: Final = (1500,)  # past what the peer can do
+MORE_LEVELS: Final = (200, 1000)  # one round
 PERCENTS: Final = (50, 90, 99, 99.9, 100)
 TYPING_PER_SECOND: Final = 2000
 BUYERS: Final = 200
@@ -44,7 +43,7 @@ def saturation(contest: Contest, pairs: int) -> None:
     seconds = plan.seconds * max(1, pairs / 100)  # several rounds of the journal
     limits: list[float] = []
     contest.generator.limit(contest.database.uri, contest.prefix + "limit", pairs)
-    found = contest.play(
+    [found] = contest.play(
         contest.rivals,
         people.pairs("pair", pairs),
         lambda server: Work(
@@ -69,14 +68,11 @@ def offered(contest: Contest) -> None:
     """Messages come when people write them, whatever the server does."""
     plan, pairs = contest.plan, people.pairs("pair", PAIRS)
     found: dict[float, dict[str, list[Outcome]]] = {}
-    for rate in LEVELS:
-        found[rate] = contest.play(
-            [*contest.rivals, contest.floor],
-            pairs,
-            partial(_offer, plan, rate),
-        )
+    works = [partial(_offer, plan, rate) for rate in LEVELS]
+    for rate, of_rate in zip(LEVELS, contest.play(contest.everybody, pairs, *works), strict=True):
         fifth = Target("peer", "open loop, 400/s: p99 ≤ 1/5 of the peer's", at_most=0.2)
-        _tell_level(contest, rate, found[rate], *([fifth] if rate == 400 else []))
+        _tell_level(contest, rate, of_rate, *([fifth] if rate == 400 else []))
+        found[rate] = of_rate
     slow = Target("peer", "open loop, 400/s: p50 ≤ the peer's p50 at 100/s", at_most=1)
     ours, theirs = found[400][SHOPBELL], found[100][NODE]
     name = "open loop, 400/s beside the peer at 100/s"
@@ -104,12 +100,10 @@ def _offer(plan: Plan, per_second: float, server: Server) -> Work:
 
 def more_levels(contest: Contest) -> None:
     """Single rounds between and above."""
-    pairs = people.pairs("pair", PAIRS)
-    with contest.crowds([*contest.rivals, contest.floor], pairs) as run:
-        for rate in (*MORE_LEVELS, *HIGH_LEVELS):
-            servers = contest.rivals if rate in MORE_LEVELS else [contest.shopbell]
+    with contest.crowds(contest.everybody, people.pairs("pair", PAIRS)) as run:
+        for rate in MORE_LEVELS:
             found: dict[str, list[Outcome]] = {SHOPBELL: [], NODE: [], FLOOR: []}
-            for server in [*servers, contest.floor]:
+            for server in contest.everybody:
                 found[server.protocol].append(run(server, _offer(contest.plan, rate, server)))
             _tell_level(contest, rate, found)
 
@@ -118,7 +112,7 @@ def hot(contest: Contest) -> None:
     """Two who write to each other as fast as they can: all numbers are of one conversation."""
     [(buyer, seller)] = people.pairs("hot", 1)
     plan = contest.plan
-    found = contest.play(
+    [found] = contest.play(
         contest.rivals,
         [(buyer, seller), (seller, buyer)],
         lambda server: Work("messages", plan.seconds, server.pids, warm=plan.warm, outstanding=16),
@@ -134,7 +128,7 @@ def busy_seller(contest: Contest) -> None:
     """Many buyers write to one seller at once."""
     plan, seller = contest.plan, people.seller("busy")
     buyers = [people.buyer(f"crowd-{n}") for n in range(plan.size(BUYERS))]
-    found = contest.play(
+    [found] = contest.play(
         contest.rivals,
         [(buyer, seller) for buyer in buyers],
         lambda server: Work("messages", plan.seconds, server.pids, warm=plan.warm, outstanding=1),
@@ -149,39 +143,34 @@ def busy_seller(contest: Contest) -> None:
 def typing(contest: Contest) -> None:
     """Who types is passed on and not stored: what the live side costs by itself."""
     plan = contest.plan
-    servers = [*contest.rivals, contest.floor]
-    found = contest.play(
-        servers,
-        people.pairs("pair", 50),
-        lambda server: Work(
-            "typing", plan.seconds, server.pids, warm=plan.warm, outstanding=OUTSTANDING
-        ),
+
+    def work(server: Server, outstanding: int = 0, per_second: float = 0) -> Work:
+        return Work("typing", plan.seconds, server.pids, plan.warm, outstanding, per_second)
+
+    fast, steady = contest.play(
+        contest.everybody,
+        people.pairs("pair", PAIRS),
+        partial(work, outstanding=OUTSTANDING),
+        partial(work, per_second=TYPING_PER_SECOND),
     )
     near = Target("limit", "typing: ≥ 0.7 × the echo's events/s", at_least=0.7)
     contest.add(
-        row("typing, as fast as it goes", "events/s", found, lambda o: o.rate, targets=(near,)),
-        row("typing, as fast as it goes", "server CPU, ms an event", found, server_cpu),
-    )
-    found = contest.play(
-        servers,
-        people.pairs("pair", PAIRS),
-        lambda server: Work(
-            "typing", plan.seconds, server.pids, warm=plan.warm, per_second=TYPING_PER_SECOND
-        ),
+        row("typing, as fast as it goes", "events/s", fast, lambda o: o.rate, targets=(near,)),
+        row("typing, as fast as it goes", "server CPU, ms an event", fast, server_cpu),
     )
     name = f"typing, {TYPING_PER_SECOND:,}/s"
     contest.add(
-        row(name, "p50 ms", found, p50),
-        row(name, "p99 ms", found, p99),
-        row(name, "server CPU, ms an event", found, server_cpu),
+        row(name, "p50 ms", steady, p50),
+        row(name, "p99 ms", steady, p99),
+        row(name, "server CPU, ms an event", steady, server_cpu),
     )
-    assert found[FLOOR], "the floor was not measured"
+    assert fast[FLOOR], "the floor was not measured"
 
 
 def receipts(contest: Contest) -> None:
     """A message, read at once, until the one who wrote it knows: two journaled writes, in turn."""
     plan = contest.plan
-    found = contest.play(
+    [found] = contest.play(
         contest.rivals,
         people.pairs("pair", 50),
         lambda server: Work("receipts", plan.seconds, server.pids, warm=plan.warm, outstanding=1),

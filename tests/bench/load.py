@@ -18,8 +18,6 @@ from tests.bench.people import Person
 from tests.bench.sockets import PROTOCOLS, Message, Socket
 
 AT_ONCE: Final = 25  # handshakes under way
-TRIES: Final = 5
-PAUSE_SECONDS: Final = 0.5  # before another try
 WAIT_SECONDS: Final = 2.0  # for what was sent last; later it counts as it stands then
 
 What = Literal["messages", "typing", "receipts"]
@@ -91,20 +89,11 @@ class Crowd:
 
         async def open_some() -> None:
             for person in waiting:
-                self.sockets[person.key] = await self._opened(person)
+                self.sockets[person.key] = await self._protocol.open(self._url, person)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(AT_ONCE):
                 group.create_task(open_some())
-
-    async def _opened(self, person: Person) -> Socket:
-        """A busy server is asked again. Raises ``OSError`` or ``TimeoutError``."""
-        for _ in range(TRIES):
-            try:
-                return await self._protocol.open(self._url, person)
-            except (OSError, TimeoutError):
-                await asyncio.sleep(PAUSE_SECONDS)
-        return await self._protocol.open(self._url, person)
 
     async def pair(self, pairs: Sequence[tuple[Person, Person]]) -> None:
         """Opens their sockets; from now on the first of each writes to the second."""

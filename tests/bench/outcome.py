@@ -104,5 +104,6 @@ def _growth(findings: Findings) -> tuple[Sequence[str], list[tuple[str, ...]]]:
     lines = []
     for one in findings.growth:
         costs = [f"{size:,}: {cell(values)}" for size, values in one.costs.items()]
+        costs += [""] * (len(GROWTH_HEADS) - 2 - len(costs))  # the time was over before
         lines.append((f"{one.words}, {one.unit}", one.of, *costs))
     return GROWTH_HEADS, lines

@@ -20,7 +20,7 @@ GREY: Final = "#7d8590"  # stands out from white and from black alike
 STYLE: Final[dict[RcKeyType, Any]] = {
     "axes.edgecolor": GREY,
     "axes.labelcolor": GREY,
-    "axes.prop_cycle": cycler(color=["#1c7ed6", "#e8590c", "#2f9e44", "#ae3ec9"]),
+    "axes.prop_cycle": cycler(color=["#1c7ed6", "#e8590c", "#2f9e44", "#ae3ec9", "#e6a700"]),
     "font.size": 10,
     "grid.alpha": 0.3,
     "grid.color": GREY,

@@ -5,11 +5,12 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from tests.bench.people import Person
-from tests.bench.sockets import PROTOCOLS, Message, Socket
+from tests.bench.sockets import PAUSE_SECONDS, PROTOCOLS, Message, Socket
 
 SECONDS: Final = 60
 
@@ -45,17 +46,28 @@ async def storm(protocol: str, url: str, crowd: Sequence[Away]) -> Storm:
 
 
 async def _by_since(protocol: str, url: str, away: Away) -> tuple[Socket, float]:
-    complete = asyncio.get_running_loop().create_future()
     missing = set(range(away.known_seq + 1, away.known_seq + away.missed + 1))
+    while True:  # until the storm's time is over: who is refused tries again
+        complete = asyncio.get_running_loop().create_future()
+        came, ended = partial(_came, missing, complete), partial(_ended, complete)
+        since: Mapping[str, int] = {away.conversation_id: away.known_seq}
+        socket = await PROTOCOLS[protocol].open(url, away.person, dict(since), came)
+        socket.on_end = ended
+        try:
+            return socket, await complete
+        except ConnectionError:
+            await asyncio.sleep(PAUSE_SECONDS)
 
-    def came(message: Message) -> None:
-        missing.discard(message.seq)
-        if not missing and not complete.done():
-            complete.set_result(time.perf_counter())
 
-    since: Mapping[str, int] = {away.conversation_id: away.known_seq}
-    socket = await PROTOCOLS[protocol].open(url, away.person, dict(since), came)
-    return socket, await complete
+def _came(missing: set[int], complete: asyncio.Future[float], message: Message) -> None:
+    missing.discard(message.seq)
+    if not missing and not complete.done():
+        complete.set_result(time.perf_counter())
+
+
+def _ended(complete: asyncio.Future[float], trouble: str) -> None:
+    if not complete.done():
+        complete.set_exception(ConnectionError(trouble))
 
 
 async def _by_page(protocol: str, url: str, away: Away) -> tuple[Socket, float]:

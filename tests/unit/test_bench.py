@@ -18,7 +18,7 @@ from tests.bench.measuring import (
     ratios,
     schedule,
 )
-from tests.bench.outcome import as_plot
+from tests.bench.outcome import as_markdown, as_plot, as_text
 from tests.bench.people import buyer, seller
 from tests.bench.report import Row, Target, cell, markdown, number, plain, verdict, verdicts
 from tests.bench.sockets import Message
@@ -137,6 +137,14 @@ def test_tables_have_all_their_columns():
     )
     assert plain(["a", "b"], [["long", "x"]]) == "a     b\nlong  x"
     assert markdown(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
+
+
+def test_what_grew_until_the_time_was_over_is_told():
+    findings = Findings()
+    findings.growth.append(Growth("a", "ms", "sockets", {10: [1], 20: [1], 30: [1]}))
+    findings.growth.append(Growth("b", "ms", "messages", {10: [7]}))
+    assert "7.00" in as_text(findings)
+    assert "7.00" in as_markdown(findings)
 
 
 def test_what_grows_is_told_and_drawn_size_by_size():

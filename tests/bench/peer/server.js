@@ -92,16 +92,17 @@ async function send(user, data) {
   return message;
 }
 
+const received = (user) => ({ recipient_id: user.id, recipient_type: user.type });
+
 async function markAsRead(user, id) {
-  const message = await messages.findOneAndUpdate(
-    { _id: new ObjectId(id), recipient_id: user.id, recipient_type: user.type },
-    { $set: { status: "read", read_at: new Date() } },
-    { returnDocument: "after" },
-  );
+  const message = await messages.findOne({ _id: new ObjectId(id), ...received(user) });
   if (!message) {
     throw new Error("not found");
   }
-  const event = { message_id: id, user_id: user.id, user_type: user.type, read_at: message.read_at };
+  // Not findOneAndUpdate, for which the embedded engine reads everything that is stored.
+  const read = { status: "read", read_at: new Date() };
+  await messages.updateOne({ _id: message._id }, { $set: read });
+  const event = { message_id: id, user_id: user.id, user_type: user.type, read_at: read.read_at };
   io.to(roomOf(message.sender_type, message.sender_id)).emit("message_read", event);
   return event;
 }
@@ -175,8 +176,6 @@ app.use("/api", (request, response, next) => {
     response.status(401).json({ error: "unauthorized" });
   }
 });
-
-const received = (user) => ({ recipient_id: user.id, recipient_type: user.type });
 
 app.post("/api/messages/send", async (request, response) => {
   response.status(201).json({ message: await send(request.user, request.body) });
