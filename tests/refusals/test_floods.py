@@ -41,9 +41,12 @@ async def test_a_hundred_thousand_fragments_are_bounded(server, lag, neighbours)
     while they come others talk. Fails when ``websocket_max_message_size`` counts one frame only."""
     before = resident_bytes()
     async with upgraded(server, frame(TEXT, b"{", fin=False)) as raw:
+        await raw.write(frame(CONTINUATION, b" ", fin=False) * 65_536)
+        assert await raw.end() == 1009
+    async with upgraded(server, frame(TEXT, b"{", fin=False)) as raw:
         flood = asyncio.create_task(raw.write(frame(CONTINUATION, b" ", fin=False) * 100_000))
         await neighbours("meanwhile")
-        assert await raw.end() == 1009
+        assert await raw.end() in (1009, CUT)  # whoever still writes then may not get to read it
         await flood
     async with upgraded(server, frame(TEXT, fin=False)) as raw:
         await raw.write(frame(CONTINUATION, fin=False) * 5_000)
