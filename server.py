@@ -17,7 +17,7 @@ from tornado.netutil import bind_sockets
 
 from handlers.base import Parts
 from handlers.commands import carry_out
-from handlers.gate import Gate, raise_descriptor_limit
+from handlers.gate import BACKLOG, Gate, raise_descriptor_limit
 from handlers.languages import LANGUAGES, spoken
 from handlers.listener import listener
 from handlers.stopping import Stopping, stop_politely
@@ -111,12 +111,14 @@ def http_server(parts: Parts) -> HTTPServer:
 
 
 def listening_sockets(settings: Settings) -> list[socket.socket]:
-    """Takes the port, before anything is started: what comes early waits until it is served.
+    """Takes the port, before anything is started: what comes early waits until it is served, and so
+    does a crowd that comes back at once, where the system has no lower limit (Linux:
+    ``net.core.somaxconn``).
 
     Raises ``PortTaken``, or ``SettingsError``.
     """
     try:
-        return bind_sockets(settings.port, settings.address)
+        return bind_sockets(settings.port, settings.address, backlog=BACKLOG)
     except OSError as error:
         sentence = f"{settings.address}, port {settings.port}, cannot be listened on: "
         if error.errno == errno.EADDRINUSE:

@@ -20,7 +20,8 @@ DESCRIPTORS: Final = (
 )
 SPARE: Final = 64  # for the database's connections, its restart, and files; a quarter of few
 PAUSE_SECONDS: Final = 0.1  # between two looks whether there are some again
-BACKLOG: Final = 128  # connections taken in at once; then others get their turn
+BACKLOG: Final = 4096  # connections that wait to be taken in; further ones try again in 1, 3, 7 s
+AT_ONCE: Final = 128  # taken in; then others get their turn
 QUIET_SECONDS: Final = 60.0  # between two lines in the log
 
 log = logging.getLogger("shopbell.gate")
@@ -65,7 +66,7 @@ class Gate:
         self._loop.add_reader(listening, self._accept, listening)
 
     def _accept(self, listening: socket.socket) -> None:
-        for _ in range(BACKLOG):
+        for _ in range(AT_ONCE):
             if not self._has_descriptors(listening):
                 self._pause(listening, "no descriptors to spare; raise the limit (ulimit -n)")
                 return
