@@ -120,14 +120,16 @@ class Guests:
         await self._ledger.recheck(conversation)
         seller = next(key for key in conversation.keys if key.startswith("Seller:"))
         target = await self._ledger.between(buyer.key, seller)
-        if target is None or target is conversation:
-            await self._rename(conversation, guest, buyer)
-            changed = {conversation.id}
-        else:
-            await self._append(conversation, target, guest, buyer)
-            changed = {conversation.id, target.id}
-        for id_ in changed:
-            self._hub.publish([seller, buyer.key], encode_event(Reset(id_)))
+        changed = {conversation.id}
+        try:
+            if target is None or target is conversation:
+                await self._rename(conversation, guest, buyer)
+            else:
+                changed.add(target.id)
+                await self._append(conversation, target, guest, buyer)
+        finally:  # also where only the last answer was lost: the next try finds nothing to move
+            for id_ in changed:
+                self._hub.publish([seller, buyer.key], encode_event(Reset(id_)))
 
     async def _rename(self, conversation: Conversation, guest: str, buyer: Place) -> None:
         """The conversation stays, its buyer gets another name."""
