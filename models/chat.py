@@ -225,10 +225,13 @@ class Chat:
         self._pace.take(f"messages:{who.participant.type}", who.key)
         recipient = await self._guests.current(who, recipient)
         conversation = await self._ledger.between(who.key, recipient.key)
+        recipient_name = await self._name_of(recipient, conversation)
+        if who.participant.type == "Seller":
+            await self._introduce(who)  # first: a start looks for what sellers wrote and were sent
         return Draft(
             sender=who,
             recipient=recipient,
-            recipient_name=await self._name_of(recipient, conversation),
+            recipient_name=recipient_name,
             text=text,
             subject=subject,
             kind=command.message_type,
@@ -408,7 +411,7 @@ class Chat:
         outcome: Literal["repeated", "acked", "refused"] = "refused"
         try:
             result = await stored
-            with suppress(Unavailable):  # it is stored; the next one introduces them as well
+            with suppress(Unavailable):  # it is stored; a buyer's next one introduces them as well
                 await self._introduce(who)
             outcome = "repeated" if result.duplicate else "acked"
         finally:

@@ -268,16 +268,14 @@ class Store:
 
     async def sent_since(self, at: datetime) -> dict[str, int]:
         """By conversation the highest ``seq`` of what was sent at a moment or later: the work since
-        the last settling. Every conversation has a seller, and it is a person's messages that an
-        index finds by time; any other look would read everything that is stored."""
+        the last settling. One side of each conversation sells, and has a record or had one; it is a
+        person's messages that an index finds by time. Any other look would read everything."""
         reached: dict[str, int] = {}
         shown = {"conversation": 1, "seq": 1}
         until = datetime.now(UTC) + AHEAD
-        for seller in await self.sellers():
+        for seller in await self.seller_keys():
             for role in ("sender", "recipient"):
-                pieces = self._in_pieces(
-                    self._db.messages, {role: seller.key}, "at", at, until, shown
-                )
+                pieces = self._in_pieces(self._db.messages, {role: seller}, "at", at, until, shown)
                 async for page in pieces:
                     for document in page:
                         id_ = str(document["conversation"])

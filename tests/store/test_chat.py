@@ -55,6 +55,19 @@ async def test_who_has_written_is_known_from_then_on(shop, chat, introductions):
     assert introductions.count == 1
 
 
+async def test_a_seller_is_known_before_what_they_write_is_stored(shop, chat, introductions):
+    """A start after a kill asks who sells, and looks for their messages. Fails where a seller is
+    introduced afterwards, as buyers are: with a database that is away in between not at all."""
+    await chat.send(MAYA, to(OMAR))
+    introductions.fails = True
+    with pytest.raises(Unavailable):
+        await chat.send(NILS, to(MAYA))
+    assert await shop.ledger.newest_of(NILS.key, before=None, limit=9, unread=False) == []
+    introductions.fails = False
+    await chat.send(NILS, to(MAYA))
+    assert NILS.key in await shop.store.seller_keys()
+
+
 async def test_many_first_messages_at_once_introduce_once(chat, introductions):
     await asyncio.gather(*(chat.send(MAYA, to(OMAR, f"{n}")) for n in range(20)))
     assert introductions.count == 1

@@ -9,7 +9,7 @@ from models import ledger as ledger_module
 from models.conversation import Place, Step
 from models.errors import Unavailable
 from models.ledger import Ledger
-from models.store import Cursor
+from models.store import Cursor, Erasure
 from tests.store.cast import LENA, MAYA, NILS, OMAR, conversation, eventually, message
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -184,6 +184,22 @@ async def test_messages_without_a_summary_are_in_every_list_after_a_restart(stor
     assert [c.id for c in await newest(after, OMAR)] == [talk.id]
     assert await after.unread_of(OMAR.key) == {talk.id: 3}
     assert await store.unread_of(OMAR.key) == {talk.id: 3}
+
+
+async def test_messages_of_a_seller_who_was_erased_are_in_their_buyers_list_after_a_restart(
+    store, open_ledger, clock
+):
+    """A server was killed between the two. Fails where only those who sell now are asked about."""
+    await store.introduce(OMAR.key, "Omar", NOW)
+    before = open_ledger()
+    await before.mend()
+    talk = await opened(before)
+    await store_messages(store, talk, 1, 2, 3)
+    await store.order_erasure(Erasure(OMAR.key, NOW, int(clock.now), is_done=False), None)
+    await store.forget_participant(OMAR.key)
+    after = open_ledger()
+    await after.mend()
+    assert [c.last_seq for c in await newest(after, MAYA)] == [3]
 
 
 async def test_a_restart_mends_only_what_needs_it(store, open_ledger, clock):
