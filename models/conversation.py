@@ -174,6 +174,10 @@ class Conversation:
     def unread_of(self, key: str) -> int:
         return max(0, self.last_seq - self.place_of(key).read_seq)
 
+    def unread_range_of(self, key: str) -> range:
+        """The ``seq`` of what is unread for one side, and is there still."""
+        return range(max(self.first_seq, self.place_of(key).read_seq + 1), self.last_seq + 1)
+
 
 def pair_of(one: str, other: str) -> str:
     """What two participants' one conversation is found by: both keys, sorted.

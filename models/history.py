@@ -121,14 +121,14 @@ class History:
         self, who: Identity, *, limit: int, before: str | None = None, unread: bool = False
     ) -> events.MessageList:
         """A page of the messages somebody received, newest first."""
-        above = None
+        among = None
         if unread:
             counts = await self._ledger.unread_of(who.key)
             conversations = await self._ledger.get_all(counts)
-            above = {c.id: c.place_of(who.key).read_seq for c in conversations}
-            if not above:
+            among = {c.id: c.unread_range_of(who.key) for c in conversations}
+            if not any(among.values()):
                 return events.MessageList([], None)
-        return await self._messages(who, "recipient", limit, before, above)
+        return await self._messages(who, "recipient", limit, before, among)
 
     async def sent(
         self, who: Identity, *, limit: int, before: str | None = None
@@ -202,10 +202,10 @@ class History:
         role: Literal["sender", "recipient"],
         limit: int,
         before: str | None,
-        above: dict[str, int] | None,
+        among: dict[str, range] | None,
     ) -> events.MessageList:
         found = await self._store.messages_of(
-            who.key, role, before=_cursor(before), limit=limit + 1, above=above
+            who.key, role, before=_cursor(before), limit=limit + 1, among=among
         )
         page = found[:limit]
         live = {c.id: c for c in await self._ledger.get_all({m.conversation_id for m in page})}

@@ -243,18 +243,21 @@ class Store:
         *,
         before: Cursor | None,
         limit: int,
-        above: dict[str, int] | None = None,
+        among: dict[str, range] | None = None,
     ) -> list[StoredMessage]:
         """The newest messages somebody sent or received, from the cursor back in time.
 
-        With ``above``, only those of these conversations that lie above the given ``seq``.
+        With ``among``, only those whose ``seq`` lies in the given range of these conversations; it
+        is not looked for more than there can be.
         """
         wanted: Document = {role: key}
-        if above is not None:
-            wanted["conversation"] = {"$in": [ObjectId(id_) for id_ in above]}
+        if among is not None:
+            wanted["conversation"] = {"$in": [ObjectId(id_) for id_ in among]}
+            wanted["seq"] = {"$gte": min(span.start for span in among.values())}
+            limit = min(limit, sum(map(len, among.values())))
 
         def is_wanted(message: StoredMessage) -> bool:
-            return above is None or message.seq > above[message.conversation_id]
+            return among is None or message.seq in among[message.conversation_id]
 
         async def read(low: datetime, high: datetime, most: int) -> list[StoredMessage]:
             where = {**wanted, "at": {"$gte": low, "$lt": high}}

@@ -2,6 +2,7 @@ import asyncio
 import base64
 import json
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
 
@@ -174,6 +175,20 @@ async def test_only_what_is_unread_where_that_is_asked(shop, talk):
     assert {m.message for m in unread} == {"other 2", "other 3"}
     assert await whole(shop.history.received, who=MAYA, unread=True, limit=2) == []
     assert stored
+
+
+async def test_what_is_unread_is_looked_for_until_it_is_found(shop, monkeypatch):
+    """One of many. Fails where a page is looked for that cannot be filled, back to the beginning,
+    or among all that were read."""
+    talk = (await shop.append(*(draft(f"{n}", MAYA, OMAR) for n in range(250))))[0].conversation
+    last_but_one = (await shop.store.messages_between(talk.id, 249, 249))[0]
+    await shop.journal.mark(talk, OMAR.key, "read", last_but_one)
+    await shop.history.unread_count(OMAR)
+    looks = Mock(wraps=shop.store._driver)
+    monkeypatch.setattr(shop.store, "_driver", looks)
+    found = await shop.history.received(OMAR, limit=50, unread=True)
+    assert [m.seq for m in found.messages] == [250]
+    assert looks.call_count <= 3
 
 
 async def test_what_is_stored_but_not_yet_visible_in_its_order_is_not_shown(shop, talk):

@@ -268,7 +268,7 @@ async def test_only_what_lies_above_is_found_where_that_is_asked(store):
     await store.insert_messages([message(one, seq, at=NOW) for seq in range(1, 6)])
     await store.insert_messages([message(other, seq, at=NOW) for seq in range(1, 4)])
     found = await store.messages_of(
-        OMAR.key, "recipient", before=None, limit=9, above={one: 3, other: 3}
+        OMAR.key, "recipient", before=None, limit=9, among={one: range(4, 9), other: range(4, 9)}
     )
     assert {(m.conversation_id, m.seq) for m in found} == {(one, 4), (one, 5)}
 
