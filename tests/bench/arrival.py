@@ -68,7 +68,7 @@ def widget(contest: Contest) -> None:
     contest.add(
         Row("the button's script", "bytes", [float(compressed_size(f"{url}/widget.js"))]),
         Row(
-            "the chat in its frame",
+            "the chat in its frame (the peer's: its client library alone)",
             "bytes",
             [float(sum(map(compressed_size, [url + part for part in parts])))],
             library,

@@ -18,9 +18,10 @@ from tests.bench.report import HEADS, TARGET_HEADS, cell, markdown, measures, pl
 NAMES: Final = {SHOPBELL: "Shopbell", NODE: "Node peer", FLOOR: "Tornado echo"}
 GROWTH_HEADS: Final = ("Shopbell, by size", "size", "small", "larger", "largest")
 LEGEND: Final = (
-    "Each value is the median of its rounds, with the lowest and the highest; ratios are taken "
-    "round by round. The limit is raw `insert_many` for saturation and raw `find` for pages of "
-    "history, else a Tornado echo without storage."
+    "Each value is the median of its rounds, with the lowest and the highest, and ratios are taken "
+    "round by round: three rounds of 1.5 s, two starts, one round of what has no spread, up to "
+    "twenty visits one after the other for pages, lists and counts. The limit is raw `insert_many` "
+    "for saturation and raw `find` for pages of history, else a Tornado echo without storage."
 )
 
 
