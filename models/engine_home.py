@@ -96,6 +96,10 @@ class EngineHome:
         storage.mkdir(mode=0o700, exist_ok=True)
         self.write(storage / "WiredTiger.config", EVICTION, for_good=False)
 
+    def bytes_in(self, storage: Path) -> int:
+        """How much is stored, while no engine is at it."""
+        return sum(path.stat().st_size for path in storage.iterdir())
+
     def read_password(self) -> str:
         return self.password.read_text().strip()
 

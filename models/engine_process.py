@@ -23,6 +23,7 @@ from models.engine_home import EngineError, EngineHome, knock
 logger = logging.getLogger("shopbell.engine")
 
 START_SECONDS: Final = 20.0  # it needs 1; replaying a long journal after a crash needs more
+START_BYTES: Final = 10_000_000  # a second: it walks through all keys first, ten times as fast
 STOP_SECONDS: Final = 3.0  # its share of the server's 10; it needs 0.2
 KILL_SECONDS: Final = 2.0  # only a process that hangs in a dying disk outlives SIGKILL as long
 TICK_SECONDS: Final = 0.02
@@ -92,11 +93,12 @@ class EngineProcess:
         """
         log_start = self._home.log_size()
         self._home.tune(storage)
+        patience = START_SECONDS + self._home.bytes_in(storage) / START_BYTES
         self._spawn(storage, *flags)
         # Its own word for it: who answers on the port might be a stranger, to whom we would then
         # tell the new password.
         listening = f"listening on 127.0.0.1:{self.port}\n"
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + patience
         while listening not in (said := self._home.log_after(log_start)):
             if self.pid is not None and time.monotonic() < deadline:
                 await asyncio.sleep(TICK_SECONDS)

@@ -91,6 +91,17 @@ async def test_a_start_without_end_is_given_up(child, home, monkeypatch):
         await child.launch(home.database)
 
 
+async def test_a_large_database_has_its_time_to_start(child, home, monkeypatch):
+    """A million messages took it 14 s, three hundred thousand on a slow machine more. Fails where
+    one time is for all: a shop that has grown would never start again."""
+    monkeypatch.setattr(engine_process, "START_SECONDS", 0.0)
+    home.database.mkdir()
+    with (home.database / "much").open("wb") as file:
+        file.truncate(40 * engine_process.START_BYTES)
+    await child.launch(home.database)
+    assert knock(child.port)
+
+
 async def test_a_missing_program_is_said(child, home, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nowhere/bin/python")
     with pytest.raises(EngineError, match="not installed: no /nowhere/bin/secantusd-py"):
