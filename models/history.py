@@ -3,10 +3,9 @@
 There is no way to get at a conversation but through ``own``, which asks who wants it.
 """
 
-import asyncio
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -16,7 +15,7 @@ from models.directory import Directory
 from models.errors import Invalid, NotFound, NotYours
 from models.ledger import Ledger
 from models.presence import Presence
-from models.store import Cursor, Store, StoredParticipant
+from models.store import Cursor, Store
 
 
 class History:
@@ -158,16 +157,12 @@ class History:
         conversations = list(conversations)
         keys = {key for conversation in conversations for key in conversation.keys}
         people = await self._store.participants(keys) if keys else {}
-        return [self._shown(who, conversation, people) for conversation in conversations]
+        return [
+            wire.conversation(c, who.key, status=self._presence.status_of, people=people)
+            for c in conversations
+        ]
 
     # --- Inside ---------------------------------------------------------------------------------
-
-    def _shown(
-        self, who: Identity, conversation: Conversation, people: Mapping[str, StoredParticipant]
-    ) -> events.Conversation:
-        return wire.conversation(
-            conversation, who.key, status=self._presence.status_of, people=people
-        )
 
     async def _page(
         self,
@@ -189,12 +184,10 @@ class History:
             last = newest if before is None else min(newest, before - 1)
             first = max(oldest, last - limit + 1)
             has_more = first > oldest
-        found, people = await asyncio.gather(  # at once: one waits for the longer of them
-            self._store.messages_between(conversation.id, first, last),
-            self._store.participants(conversation.keys),
-        )
+        found = await self._store.messages_between(conversation.id, first, last)
         messages = [wire.message(message, conversation) for message in found]
-        return events.ConversationPage(self._shown(who, conversation, people), messages, has_more)
+        [shown] = await self.shown(who, [conversation])
+        return events.ConversationPage(shown, messages, has_more)
 
     async def _messages(
         self,
