@@ -52,16 +52,17 @@ class Proxy:
         self.port = self._listener.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
+        self._refusing = True  # also whom the listener has let in this moment
         if self._listener is not None:
             self._listener.close()
-            for _ in range(TURNS):  # whom it has let in this moment is among the links then
-                await asyncio.sleep(0)
+            await _turns()
         links = dict(self._links)
         for task in links:
             task.cancel()
         await asyncio.gather(*links, return_exceptions=True)
         for link in links.values():  # one that was cancelled before it began has closed nothing
             link.reset()
+        await _turns()  # in which what was aborted is closed
 
     # --- Faults ---------------------------------------------------------------------------------
 
@@ -196,6 +197,11 @@ class Proxy:
             link.close(direction)
         except OSError:
             link.reset()
+
+
+async def _turns() -> None:
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
 
 
 class _Link:
