@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -88,6 +89,10 @@ class ServerProcess:
         pids += [self.pid] if part in {"server", "both"} else []
         for pid in pids:
             os.kill(pid, number)
+        if number == signal.SIGSTOP:
+            assert pids, "there is nobody to be stopped"
+            for pid in pids:
+                _wait_until_stopped(pid)
 
     async def kill(self, part: Part) -> None:
         """SIGKILL. Where the server is hit, another one serves when this returns; a database alone
@@ -114,6 +119,21 @@ class ServerProcess:
             self.signal(signal.SIGKILL, "both")
             await self._process.wait()
             return None
+
+
+def _wait_until_stopped(pid: int) -> None:
+    """Until each thread is: one may be in the middle of a write to the disk."""
+    deadline = time.monotonic() + START_SECONDS
+    while not all(map(_is_stopped, Path(f"/proc/{pid}/task").glob("*/stat"))):
+        assert time.monotonic() < deadline, f"{pid} does not stop"
+        time.sleep(0.001)
+
+
+def _is_stopped(stat: Path) -> bool:
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] == "T"
+    except OSError:
+        return True  # it has ended
 
 
 @asynccontextmanager
