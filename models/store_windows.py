@@ -12,7 +12,7 @@ _T = TypeVar("_T")
 FIRST_WINDOW: Final = timedelta(minutes=5)
 WINDOW_ENTRIES: Final = 200  # a window with more is halved
 MILLISECOND: Final = timedelta(milliseconds=1)  # what the database keeps of a time
-WINDOW_GROWTH: Final = 6  # of windows that are read as a whole
+WINDOW_GROWTH: Final = 6  # at most, of windows of what is read to its end: counts and names
 LONGEST_STEP: Final = 36  # of windows that are halved where they hold too many
 OLDEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 EVERYTHING: Final = timedelta(days=365 * 100)  # as a window, for lists that are mostly short
