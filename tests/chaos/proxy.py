@@ -54,8 +54,10 @@ class Proxy:
     async def stop(self) -> None:
         self._refusing = True  # also whom the listener has let in this moment
         if self._listener is not None:
-            self._listener.close()
-            await _turns()
+            for listening in self._listener.sockets:
+                asyncio.get_running_loop().remove_reader(listening)
+            await _turns()  # Python 3.11 forgets whom it has accepted but not yet made a
+            self._listener.close()  # transport of, if the listener is closed in between
         links = dict(self._links)
         for task in links:
             task.cancel()
