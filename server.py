@@ -5,6 +5,7 @@
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import socket
@@ -88,6 +89,8 @@ async def serve(settings: Settings) -> int:
         doors = Parts(shop, lambda: not stopping.asked.is_set())
         server = http_server(doors)
         gate = Gate(server, sockets)
+        gc.collect()
+        gc.freeze()  # what stays is not looked through again, while everything waits
         if not stopping.asked.is_set():
             say(ready_line(settings))
         await stopping.asked.wait()
