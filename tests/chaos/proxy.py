@@ -54,10 +54,12 @@ class Proxy:
     async def stop(self) -> None:
         self._refusing = True  # also whom the listener has let in this moment
         if self._listener is not None:
+            # Python 3.11 forgets whom it has accepted and not yet made a transport of, if the
+            # listener is closed in between: so it accepts nobody, they come in, and it is closed.
             for listening in self._listener.sockets:
                 asyncio.get_running_loop().remove_reader(listening)
-            await _turns()  # Python 3.11 forgets whom it has accepted but not yet made a
-            self._listener.close()  # transport of, if the listener is closed in between
+            await _turns()
+            self._listener.close()
         links = dict(self._links)
         for task in links:
             task.cancel()
