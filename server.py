@@ -90,7 +90,7 @@ async def serve(settings: Settings) -> int:
         server = http_server(doors)
         gate = Gate(server, sockets)
         gc.collect()
-        gc.freeze()  # what stays is not looked through again, while everything waits
+        gc.freeze()  # what lives as long as the server does not lengthen the collector's pauses
         if not stopping.asked.is_set():
             say(ready_line(settings))
         await stopping.asked.wait()
